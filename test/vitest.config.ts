@@ -7,16 +7,29 @@ import { suites } from './suites.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 // QUIESCE_BUILT=1 runs the same tests against `dist`: Node itself loads what was built, Vite does not touch it.
-const built = process.env['QUIESCE_BUILT'] === '1';
-const condition = built ? ['--conditions=built'] : [];
+const allBuilt = process.env['QUIESCE_BUILT'] === '1';
 
 /** Groups run one after another, in this order. Tests that measure memory do not share the processors with others. */
-const project = (name: string, order: number, include: string[], more: object = {}) => ({
-  extends: true as const,
-  test: { name, include, execArgv: condition, sequence: { groupOrder: order, sequencer: LongestFirst }, ...more },
-});
+const project = (name: string, order: number, include: string[], options: ProjectOptions = {}) => {
+  const { isBuilt = allBuilt, execArgv = [], ...more } = options;
+  return {
+    extends: true as const,
+    ssr: { resolve: { conditions: [...(isBuilt ? ['built'] : []), 'module', 'node', 'development'] } },
+    test: {
+      ...{ name, include, sequence: { groupOrder: order, sequencer: LongestFirst } },
+      execArgv: [...(isBuilt ? ['--conditions=built'] : []), ...execArgv],
+      ...more,
+    },
+  };
+};
 
-const slow = ['**/*.slow.test.ts'];
+interface ProjectOptions extends Record<string, unknown> {
+  /** Whether the tests read the build, which loads faster than the sources, and is what users get. */
+  readonly isBuilt?: boolean;
+  readonly execArgv?: readonly string[];
+}
+
+const slow = ['**/*.slow.test.ts', '**/*.long.test.ts'];
 /** These tests wait for other processes, and for servers that have time limits. */
 const waiting = 2 * availableParallelism();
 const effect40 = [{ find: /^effect(?=$|\/)/, replacement: 'effect-4-0' }];
@@ -34,7 +47,6 @@ export default defineConfig({
   root,
   // Node 20 does not know `using`: the target turns it into try and finally.
   oxc: { target: 'es2022' },
-  ssr: { resolve: { conditions: [...(built ? ['built'] : []), 'module', 'node', 'development'] } },
   test: {
     environment: 'node',
     // Only a test that hangs takes this long. A busy machine decides no test.
@@ -59,14 +71,17 @@ export default defineConfig({
       project('e2e', 0, ['test/e2e/**/*.test.ts'], { exclude: slow, maxConcurrency: 3 }),
 
       // `npm run test:all` adds these, which may need the build.
-      project('slow', 1, ['packages/*/test/**/*.slow.test.ts', 'test/**/*.slow.test.ts'], {
-        maxWorkers: waiting,
-        // Some exhaust a resource of the whole process.
-        isolate: true,
-        maxConcurrency: 3,
-      }),
+      ...['slow', 'long'].map((name) =>
+        project(name, 1, [`packages/*/test/**/*.${name}.test.ts`, `test/**/*.${name}.test.ts`], {
+          isBuilt: true,
+          maxWorkers: waiting,
+          // Some exhaust a resource of the whole process.
+          isolate: true,
+          maxConcurrency: 3,
+        }),
+      ),
       // The same tests with the oldest Effect that the package accepts. Node loads `dist`, and knows no alias.
-      ...(built
+      ...(allBuilt
         ? []
         : [project('effect-4.0', 1, ['packages/effect/test/**/*.test.ts'], { alias: effect40, maxWorkers: waiting })]),
       project('package', 1, ['test/package/**/*.test.ts', 'test/runtimes/**/*.test.ts'], {
@@ -76,9 +91,10 @@ export default defineConfig({
         maxWorkers: waiting,
       }),
       project('leak', 2, suites.leak, {
+        isBuilt: true,
         // Objects that other files leave in the process must not be measured.
         isolate: true,
-        execArgv: [...condition, '--expose-gc'],
+        execArgv: ['--expose-gc'],
         testTimeout: 120_000,
       }),
     ],

@@ -92,10 +92,10 @@ export interface Clients {
 }
 
 /**
- * In ms. Both services wait a second for requests on connections that are idle. On a busy machine a client may be late: it then
- * does not use its connection again.
+ * In ms, from one request to the next. Both services wait a second for requests on connections that are idle. On a busy machine a
+ * client may read an answer late: it then does not use its connection again.
  */
-const LONGEST_PAUSE = 300;
+const LONGEST_PAUSE = 500;
 
 /**
  * Starts clients that each have one connection, and post one thing after the other on it with short pauses. A client stops when
@@ -124,6 +124,7 @@ export function startClients(count: number, url: string, bodyOf: (id: string) =>
     for (let answers = 0; socket.writable && pausedMs < LONGEST_PAUSE; answers++) {
       if (answers === 3) onStarted();
       const id = randomUUID();
+      const postedAt = performance.now();
       try {
         const status = await post(agent, url, bodyOf(id));
         if (status < 300) accepted.push(id);
@@ -131,9 +132,8 @@ export function startClients(count: number, url: string, bodyOf: (id: string) =>
       } catch {
         cutOff.push(id);
       }
-      const answeredAt = performance.now();
       await delay(Math.random() * 10);
-      if (answers >= 3) pausedMs = performance.now() - answeredAt;
+      if (answers >= 3) pausedMs = performance.now() - postedAt;
     }
     socket.destroy();
   }

@@ -11,7 +11,9 @@ const vitest = ['node_modules/vitest/vitest.mjs', '--config', 'test/vitest.confi
 const quick = ['unit', 'conformance', 'docs', 'types', 'e2e'];
 /** The projects that need the build, or that take minutes. */
 const thorough = ['slow', 'effect-4.0', 'package', 'leak'];
-/** `.ci/run` passes it to `test:all` after `npm test`, so that no test runs twice. */
+/** Storms and demos that repeat on other servers what a slow test shows on one, for a release. */
+const long = 'long';
+/** `.ci/run` passes it to `test:all` after `npm test`: no test runs twice, and the long ones not at all. */
 const tested = '--tested';
 /** Contains the hash of the last build. */
 const stamp = 'node_modules/.quiesce-built';
@@ -19,17 +21,26 @@ const stamp = 'node_modules/.quiesce-built';
 /** @type {Record<string, (args: string[]) => Promise<number>>} */
 const commands = {
   build: () => build(),
-  test: (args) => test('test', quick, args),
+  test: async (args) => {
+    // `npm test -- --project leak`
+    const needsBuild = [...thorough, long].some((name) => args.includes(name) || args.includes(`--project=${name}`));
+    return (needsBuild && (await ensureBuilt())) || test('test', quick, args);
+  },
   'test:watch': (args) => node([...vitest, 'watch', ...projects(quick, args), ...args]),
   'test:all': async (args) => {
     const filters = args.filter((arg) => arg !== tested);
-    const names = args.includes(tested) ? thorough : [...quick, ...thorough];
+    const isTested = args.includes(tested);
+    const names = isTested ? thorough : [...quick, ...thorough, long];
     if ((await ensureBuilt()) !== 0) return 1;
     const code = await test('test:all', names, filters);
     // With a filter or a project on the command line, only those tests run.
     if (filters.length > 0) return code;
     const quickPart = [...script, 'test/runtimes/run.ts', '24', '--quick'];
-    return (await step('some tests on Node 24, against the build', () => node(quickPart))) || code;
+    const onNode24 = await step('some tests on Node 24, against the build', () => node(quickPart));
+    const rehearsed = isTested
+      ? 0
+      : await step('release rehearsal', () => node([...script, 'test/package/rehearse.ts']));
+    return code || onNode24 || rehearsed;
   },
   conformance: (args) => test('conformance', ['conformance'], args),
   demo: async (args) =>
@@ -49,7 +60,7 @@ const commands = {
       code
     );
   },
-  lint: () => together([[formatAndLint, cycles, deadCode], [types]]),
+  lint: () => together([[formatAndLint, deadCode], [types]]),
   check: async () => {
     const code = await commands['lint']?.([]);
     if ((await ensureBuilt()) !== 0) return 1;
@@ -57,8 +68,6 @@ const commands = {
       [
         ['sizes', ['node_modules/size-limit/bin.js', '--hide-passed']],
         ['packed packages', [...script, 'test/package/check.ts']],
-        // It packs into the same folder.
-        ['release rehearsal', [...script, 'test/package/rehearse.ts']],
       ],
       [['site', [...script, 'test/docs/site/build.ts']]],
     ]);
@@ -82,13 +91,6 @@ const deadCode = [
   'dead code and dependencies',
   ['node_modules/knip/bin/knip.js', '--config', '.knip.jsonc', '--no-config-hints'],
 ];
-/**
- * Cycles of type imports, listed for information. The linter reports cycles that exist at run time.
- *
- * @type {Check}
- */
-const cycles = ['import cycles of types', ['test/run/cycles.mjs']];
-
 /**
  * Runs the tests of the named projects. Projects in the arguments replace the names. A run in which no test passes is a failure:
  * vitest accepts a name that matches no test.
