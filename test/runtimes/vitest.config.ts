@@ -16,7 +16,7 @@ const using = runtimes.find((runtime) => runtime.id === id)?.using;
 const quick = 'packages/{cancellation-token,select,broadcast-channel,channel,scope}/test/**/*.test.ts';
 const isQuick = process.env['QUIESCE_QUICK'] === '1';
 const unit = isQuick ? [quick] : [...suites.unit, ...suites.conformance];
-const exclude = isQuick ? ['**/*.slow.test.ts'] : [];
+const exclude = ['**/*.long.test.ts', ...(isQuick ? ['**/*.slow.test.ts'] : [])];
 
 /** Tests that send signals to their process or set its exit code, which a thread cannot, and one that loads a package again. */
 const ownProcess = [
