@@ -112,7 +112,10 @@ export function checkSettings(call: string, options: unknown): Settings {
     overlap: choice(call, 'overlap', given.overlap, ['cancel', 'none', 'all']),
     late: flag(call, 'late', given.late),
     commutes: optionalFunction(call, 'commutes', given.commutes),
-    replay: replay === undefined || replay === '' ? undefined : parseSchedule(`${call}: replay`, replay),
+    replay:
+      replay === undefined || replay === ''
+        ? undefined
+        : parseSchedule(given.replay === undefined ? `${call}: QUIESCE_REPLAY` : `${call}: replay`, replay),
     leftovers: choice(call, 'leftovers', given.leftovers, ['fail', 'ignore']) === 'fail',
     ignore: names(call, given.ignore),
     patience: {
