@@ -61,7 +61,8 @@ export function explore(test: (world: World) => unknown, options?: ExploreOption
  * Runs a test and cancels its signal at every point at which a cancellation can arrive: between two events, just before and after each,
  * and after each round of jobs inside a step.
  *
- * **Timing.** The first run is not cancelled. Cancelling costs no deviation: `bound: 1` cancels everywhere in each schedule with one.
+ * **Timing.** The first run is cancelled only when nothing else can happen. A test that hangs until it is cancelled therefore passes:
+ * `explore` finds such a hang. Cancelling costs no deviation: `bound: 1` cancels everywhere in each schedule with one.
  *
  * @param test calls the code under test with fakes of the world and the signal
  * @returns what was explored; `cancels` counts the positions
@@ -339,7 +340,7 @@ class Exploration {
     const message = [
       `${failure.kind}: ${errorText(failure.cause)}${place}`,
       ...story,
-      `◂ differs from the default order. Schedule ${report.foundIn}, ${Math.round(report.ms)} ms. ` +
+      `${run.decisions.length === 0 ? 'This is the default order' : '◂ differs from the default order'}. Schedule ${report.foundIn}, ${Math.round(report.ms)} ms. ` +
         `Again: ${call}(test, { replay: '${schedule}' }), or QUIESCE_REPLAY='${schedule}'`,
     ].join('\n');
     return new ScheduleError(failure, schedule, story, report, message);

@@ -29,6 +29,16 @@ test('a test that rejects fails with its own error as the cause', async () => {
   expect(error.message).toMatch(/^test: a bug\n {3}1\. start/);
 });
 
+test('a thrown value that cannot be read fails as any other', async () => {
+  const bug = new Proxy({}, { get: () => check() });
+  const check = (): never => {
+    throw new Error('not readable');
+  };
+  const error = await exploring(() => Promise.reject(bug));
+  expect(error.kind).toBe('test');
+  expect(error.cause === bug).toBe(true);
+});
+
 test('a test that throws synchronously fails as one that rejects', async () => {
   const error = await exploring(() => {
     throw new Error('at once');
