@@ -289,8 +289,8 @@ function waitingFor(run: Run): string {
   const tasks = run.tracked.filter(({ isPending }) => isPending).map(({ name }) => name);
   const open = run.resources.filter(({ counts }) => counts).map(({ name }) => name);
   const parts = ['No operation, timer or signal is pending'];
-  if (tasks.length === 0) parts.push('`world.track` names promises that do not settle');
   if (tasks.length > 0) parts.push(`${joined(tasks)} ${tasks.length === 1 ? 'is' : 'are'} pending`);
   if (open.length > 0) parts.push(`${joined(open)} ${open.length === 1 ? 'is' : 'are'} open`);
-  return parts.join('; ');
+  const hint = tasks.length === 0 ? '. `world.track` names promises that do not settle' : '';
+  return `${parts.join('; ')}${hint}`;
 }

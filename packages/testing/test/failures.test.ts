@@ -135,6 +135,11 @@ test('a test that waits for nothing is stuck, and the failure names what is pend
   expect(error.message).toMatch(/^stuck: The test waits, and nothing can happen\..*the answer is pending/);
 });
 
+test('a test that is stuck without a tracked promise says how to name what it waits for', async () => {
+  const error = await exploring(() => new Promise(() => {}));
+  expect(error.message).toMatch(/^stuck: .* `world\.track` names promises that do not settle\n/);
+});
+
 test('a run without an end fails after `steps`, and names its last events', async () => {
   const error = await exploring(
     async (world) => {
