@@ -195,6 +195,19 @@ describe.skipIf(nats.isMissing)(`natsEngine on a NATS server with JetStream${nat
     expect([found.wholeCount, found.records.length]).toEqual([1, 8]);
   });
 
+  it('cancels that living members saw survive the purge of their stream', async () => {
+    const other = await startNats();
+    ends.push(() => other.stop());
+    const clients = await Promise.all([1, 2, 3].map(() => openClient(other.port)));
+    const engines = clients.map((connection) => natsEngine({ connection, kv: new Kvm(connection) }));
+    await expectRepair(engines, async () => {
+      const [connection] = clients as [NatsConnection];
+      const { streams } = (await connection.request('$JS.API.STREAM.NAMES')).json<{ readonly streams: string[] }>();
+      const log = streams.find((name) => name.endsWith('_log'));
+      await connection.request(`$JS.API.STREAM.PURGE.${log}`);
+    });
+  });
+
   it('cancels that living members saw survive the loss of all data', async () => {
     const other = await startNats();
     ends.push(() => other.stop());
