@@ -296,6 +296,28 @@ describe.skipIf(nats.isMissing)(`natsEngine on a NATS server with JetStream${nat
     expect([granted, most]).toEqual([8, 2]);
   });
 
+  it('a holder from before the loss of all data renews no permit of another holder, and gives none back', async () => {
+    const other = await startNats();
+    ends.push(() => other.stop());
+    const [first, second] = (await Promise.all(
+      [1, 2].map(async () => await connect(await openClient(other.port), 'lost')),
+    )) as [EngineConnection, EngineConnection];
+    const slot = { name: 's', ttl: 60_000, permits: 1 };
+    const granted = await first.hold({ ...slot, holder: 'first' });
+    await other.kill();
+    rmSync(join(other.folder, 'jetstream'), { recursive: true });
+    await other.restart();
+    const hold = (): Promise<unknown> => second.hold({ ...slot, holder: 'second' });
+    // The revisions begin again: both permits have the same one.
+    expect(await until('the server is back', () => settled(hold()))).toEqual(granted);
+    const { fence } = granted as { readonly fence: number };
+    const mine = { ...slot, holder: 'first', fence };
+    await until('the connection is back', () => settled(first.meet(undefined)));
+    await first.release(mine);
+    expect(await first.hold(mine)).toEqual({ lost: true });
+    expect(await second.hold({ ...slot, holder: 'second', fence })).toEqual({ fence });
+  });
+
   it('a record that is larger than the server accepts is refused before anything is stored', async () => {
     const engine = await connect(client);
     const big = { log: 'cancels', id: 'big', body: 'b'.repeat(2_000_000), ttl: 1_000 };
