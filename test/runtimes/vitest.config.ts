@@ -18,7 +18,7 @@ const isQuick = process.env['QUIESCE_QUICK'] === '1';
 const unit = isQuick ? [quick] : [...suites.unit, ...suites.conformance];
 const isNode = /^\d+$/.test(id);
 /** The explorer needs the promise hooks of V8, which Node alone has. */
-const explored = ['packages/testing/test/**', '**/explored*.test.ts'];
+const explored = ['packages/testing/test/!(runtime).test.ts', 'packages/testing/test/*/**', '**/explored*.test.ts'];
 /** Clients of databases and queues are made for Node, and run on Bun. Their servers are child processes. */
 const withServers = ['packages/{adapters,fleet}/test/**/*.slow.test.ts', 'packages/fleet/test/postgres-*.test.ts'];
 const exclude = [

@@ -1,7 +1,7 @@
 import { Follow, Priorities, RandomWalk, randomNumbers } from './choosers.ts';
 import { BudgetError, errorText, type RunFailure, ScheduleError } from './errors.ts';
 import { installGlobals, refuseFakes } from './globals.ts';
-import { captureHost, type Host, node, realProcess } from './host.ts';
+import { captureHost, checkHost, type Host, node, realProcess } from './host.ts';
 import { type CancelOptions, checkFunction, checkSettings, type ExploreOptions, type Settings } from './options.ts';
 import { watchProcess } from './process-events.ts';
 import { CHECKED } from './prune.ts';
@@ -86,6 +86,7 @@ export function cancelEverywhere(
 }
 
 async function start(call: string, test: unknown, options: unknown): Promise<Report> {
+  checkHost(call);
   checkFunction(`${call}: the test`, test);
   const settings = checkSettings(call, options);
   if (isNested())

@@ -3,6 +3,7 @@
 /** The parts of Node's process that are used. */
 interface Process {
   readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly versions?: Readonly<Record<string, string>>;
   readonly stdout?: unknown;
   readonly stderr?: { write(text: string): void };
   readonly getBuiltinModule?: (id: string) => unknown;
@@ -63,6 +64,17 @@ function findProcess(): Process | undefined {
   } catch {
     return own;
   }
+}
+
+/**
+ * Throws unless the host shows when jobs of promises run. Bun and Deno have the functions for it, which throw or show nothing: the
+ * explorer would call correct code wrong.
+ */
+export function checkHost(call: string): void {
+  const isNode =
+    node.v8?.promiseHooks !== undefined && !('bun' in (own?.versions ?? {})) && !('deno' in (own?.versions ?? {}));
+  if (isNode) return;
+  throw new TypeError(`${call}: this runtime does not show when promises run. Explore in Node 20.19 or later`);
 }
 
 /** Functions of the platform as they are before an exploration replaces them. */

@@ -6,8 +6,6 @@
 
 import { type Host, node } from './host.ts';
 
-/** The assumed number of rounds on hosts that do not show jobs. */
-const UNSEEN_ROUNDS = 24;
 /** Rounds without a visible job that still count. */
 const BEYOND = 2;
 
@@ -23,11 +21,6 @@ export class Rounds {
 
   constructor(host: Host) {
     this.#host = host;
-  }
-
-  /** Whether jobs are visible on this host. */
-  get isCounting(): boolean {
-    return this.#stop !== undefined;
   }
 
   /** The number of visible jobs so far. */
@@ -73,7 +66,6 @@ export class Rounds {
 
   /** Returns the rounds of the step that has just ended, and whether it went on after a `nextTick`. */
   counted(): { rounds: number; ticks: boolean } {
-    if (!this.isCounting) return { rounds: UNSEEN_ROUNDS, ticks: false };
     return { rounds: this.#last + BEYOND, ticks: this.#jobsAtEnd !== undefined && this.#jobs > this.#jobsAtEnd };
   }
 
