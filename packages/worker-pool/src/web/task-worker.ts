@@ -123,7 +123,7 @@ export class TaskWorker implements AsyncDisposable {
   #lastId = 0;
   /** The port of the calls, or `undefined` while the worker starts. */
   #port: MessagePort | undefined = undefined;
-  /** Removes all listeners. */
+  /** Removes all listeners, except that of errors. */
   #unlisten: (() => void)[] = [];
   /** The error of further calls. Set by `shutdown`, or when the worker fails. */
   #ended: Error | undefined = undefined;
@@ -157,9 +157,10 @@ export class TaskWorker implements AsyncDisposable {
         const port = (message as { [PORT]?: MessagePort } | null)?.[PORT];
         if (port !== undefined && this.#port === undefined) this.#serve(port);
       }),
-      listen(worker, 'error', (event) => this.#onError(event as Partial<ErrorEvent>)),
       ...this.#onClose(worker),
     ];
+    // Never removed: Node emits the error of a worker also while it terminates, and an error without a listener is uncaught.
+    listen(worker, 'error', (event) => this.#onError(event as Partial<ErrorEvent>));
   }
 
   /** The number of calls that have not ended. */
@@ -286,7 +287,7 @@ export class TaskWorker implements AsyncDisposable {
     // Has an effect where memory is not shared: otherwise the worker has done it.
     markEnded(call.flags, reply.status === 'cancelled');
     if (reply.status === 'fulfilled') call.resolve(reply.value);
-    else call.reject(reply.status === 'rejected' ? unwireReason(reply.reason) : undefined);
+    else call.reject(unwireReason(reply.reason));
   }
 
   /** An error of a worker that nothing has caught, or of its file. Node emits the error, a browser an event with its text. */
