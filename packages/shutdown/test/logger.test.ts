@@ -385,6 +385,26 @@ describe('a logger that fails or has ended', () => {
     expect(spy).toHaveBeenCalled();
   });
 
+  it.each([
+    ['pino', (stream: Writable) => pino({}, stream)],
+    ['bunyan', (stream: Writable) => bunyan.createLogger({ name: 'svc', stream })],
+  ])('prints its lines to stderr when the stream of %s has ended', async (_, make) => {
+    const written = stderr();
+    const uncaught: unknown[] = [];
+    const stream = streamTo([]);
+    stream.on('error', (error) => uncaught.push(error));
+    const { shutdown, end } = start({ logger: make(stream) });
+    stream.end();
+    shutdown.request('deploy');
+    expect((await end()).exitCode).toBe(0);
+    expect(written.map((text) => text.split('\n')[0])).toEqual([
+      'shutting down: deploy',
+      'the logger has failed: a stream of the logger has ended',
+      expect.stringMatching(/^stopped with 0/),
+    ]);
+    expect(uncaught).toEqual([]);
+  });
+
   it('prints the last lines to stderr when a hook ends winston', async () => {
     const written = stderr();
     const lines: string[] = [];

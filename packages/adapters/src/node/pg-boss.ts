@@ -166,14 +166,16 @@ export function drainableQueue<Data = unknown>(
           onSlot();
         });
       }
-      if (jobs.size < concurrency) await select({ stopping, tick: sleep(pollingInterval) });
-      else
+      if (jobs.size === concurrency) {
         await select({
           stopping,
           slot: new Promise<void>((resolve) => {
             onSlot = resolve;
           }),
         });
+      } else if (fetched?.length !== batchSize) {
+        await select({ stopping, tick: sleep(pollingInterval) });
+      }
     }
     await Promise.all(jobs);
   }
@@ -188,8 +190,9 @@ export function drainableQueue<Data = unknown>(
     if (running.isLost) return;
     const attempt = attemptOf(job);
     if (outcome.status === 'cancelled') await giveBack(job, outcome.reason);
-    else if (outcome.status === 'rejected') await record(() => boss.fail(queue, attempt, outcome.reason as object));
-    else await record(() => boss.complete(queue, attempt, outcome.value as object));
+    else if (outcome.status === 'rejected')
+      await record(job, () => boss.fail(queue, attempt, outcome.reason as object));
+    else await record(job, () => boss.complete(queue, attempt, outcome.value as object));
   }
 
   /**
@@ -199,11 +202,22 @@ export function drainableQueue<Data = unknown>(
   async function giveBack(job: QueueJob<Data>, reason: unknown): Promise<void> {
     const attempt = attemptOf(job);
     if (job.retryCount < job.retryLimit) {
-      await record(() => boss.fail(queue, attempt, { message: `Cancelled, and given back: ${reason}` }));
+      await record(job, () => boss.fail(queue, attempt, { message: `Cancelled, and given back: ${reason}` }));
       return;
     }
-    await record(() => boss.cancel(queue, attempt));
-    await record(() => boss.resume(queue, job.id));
+    await record(job, () => boss.cancel(queue, attempt));
+    // It changes only a cancelled job, so a second execution changes nothing.
+    await repeat(() => boss.resume(queue, job.id));
+  }
+
+  /** Records the end of a run. The statement may have been executed although it failed: then another worker may run the job. */
+  async function record(job: QueueJob<Data>, statement: () => Promise<unknown>): Promise<void> {
+    let hasFailed = false;
+    await repeat(async () => {
+      if (hasFailed && !(await isHeld(job))) return;
+      hasFailed = true;
+      await statement();
+    });
   }
 
   /** Identifies the job in a statement. Before pg-boss 12, a later attempt of the same job has the same identity. */
@@ -253,8 +267,8 @@ export function drainableQueue<Data = unknown>(
   }
 }
 
-/** Retries, because a pool may lend connections that have just broken. A second execution changes nothing. */
-async function record(statement: () => Promise<unknown>): Promise<void> {
+/** Retries, because a pool may lend connections that have just broken. */
+async function repeat(statement: () => Promise<unknown>): Promise<void> {
   await retry(statement, { attempts: 5, delay: 100 });
 }
 
