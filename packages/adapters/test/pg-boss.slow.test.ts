@@ -194,6 +194,42 @@ describe.skipIf(postgres.isMissing)(`a drainable queue of pg-boss${postgres.note
       expect(await state(id)).toBe('completed');
     });
 
+    it.runIf(version === 12)('records the outcome after a restart of PostgreSQL that takes some seconds', async () => {
+      await boss.createQueue(queue);
+      const id = await send();
+      const restarting = withFetch((...args) => boss.fetch(...args));
+      const { complete } = restarting;
+      let callCount = 0;
+      restarting.complete = async (...args) => {
+        if (++callCount < 7) throw new Error('the database system is starting up');
+        return await complete(...args);
+      };
+      const drainable = drainableQueue(restarting, queue, () => ({}), { pollingInterval: 20 });
+      await until(() => callCount > 0, true);
+      await drainable.drain(CancellationToken.never);
+      expect([await state(id), errors]).toEqual(['completed', []]);
+    });
+
+    it.runIf(version === 12)('gives the outcome up at the end of its drain, and reports that', async () => {
+      const begun = gate();
+      await boss.createQueue(queue);
+      const id = await send();
+      const lost = withFetch((...args) => boss.fetch(...args));
+      lost.fail = () => Promise.reject(new Error('Connection terminated'));
+      const work = async (_: unknown, token: CancellationToken) => {
+        begun.open();
+        await token.cancelled();
+        throw token.reason;
+      };
+      const drainable = drainableQueue(lost, queue, work, { cleanupTimeout: 0 });
+      await begun;
+      drainable.abort('deploy');
+      await drainable.drain(CancellationToken.never).catch(() => {});
+      await until(() => errors.length, 1);
+      expect(errors[0]).toContain('was drained before the outcome of a job was recorded. The job expires');
+      expect(await state(id)).toBe('active');
+    });
+
     it('cancels the token with the reason of `abort`, and gives the job back for a retry', async () => {
       const begun = gate();
       const drainable = await start(async (_, token) => {

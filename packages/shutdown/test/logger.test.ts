@@ -2,7 +2,7 @@
 import { Console } from 'node:console';
 import { readFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
-import { type LogEvent, type Logger, logEventToJson } from '@quiesce/shutdown';
+import { type LogEvent, type Logger, logEventToJson, Shutdown } from '@quiesce/shutdown';
 import bunyan from 'bunyan';
 import Fastify from 'fastify';
 import { pino } from 'pino';
@@ -330,6 +330,13 @@ it('the table of events in the README lists the events and their fields', async 
   expect([...listed.keys()].sort()).toEqual([...fields.keys()].sort());
   for (const [event, names] of listed)
     expect([event, names.sort()]).toEqual([event, [...(fields.get(event) ?? [])].sort()]);
+});
+
+it('a logger of winston without one of the levels is refused, because winston drops lines of unknown levels', () => {
+  const logger = winston.createLogger({ levels: { fatal: 0, error: 1, notice: 2 }, silent: true });
+  expect(() => new Shutdown({ logger })).toThrow(
+    /^new Shutdown: logger: this logger of winston has no level "info"\. Write \(event\) => /,
+  );
 });
 
 describe('a logger that fails or has ended', () => {
