@@ -46,7 +46,8 @@ describe.skipIf(kafka.isMissing)(`a drainable consumer of KafkaJS${kafka.note}`,
     options: DrainableConsumerOptions = {},
     more: Partial<ConsumerConfig> = {},
   ) {
-    const intervals = { heartbeatInterval: 100, sessionTimeout: 6_000, maxWaitTimeInMs: 100 };
+    // The broker waits `rebalanceTimeout` for a member that has left without a word. The default is a minute.
+    const intervals = { heartbeatInterval: 100, sessionTimeout: 6_000, rebalanceTimeout: 6_000, maxWaitTimeInMs: 100 };
     const consumer = client.consumer({ groupId: topic, ...intervals, ...more });
     consumers.push(consumer);
     await consumer.connect();
