@@ -123,7 +123,7 @@ export class TaskWorker implements AsyncDisposable {
   #lastId = 0;
   /** The port of the calls, or `undefined` while the worker starts. */
   #port: MessagePort | undefined = undefined;
-  /** Removes all listeners, except that of errors. */
+  /** Removes all listeners. */
   #unlisten: (() => void)[] = [];
   /** The error of further calls. Set by `shutdown`, or when the worker fails. */
   #ended: Error | undefined = undefined;
@@ -157,10 +157,9 @@ export class TaskWorker implements AsyncDisposable {
         const port = (message as { [PORT]?: MessagePort } | null)?.[PORT];
         if (port !== undefined && this.#port === undefined) this.#serve(port);
       }),
+      listen(worker, 'error', (event) => this.#onError(event as Partial<ErrorEvent>)),
       ...this.#onClose(worker),
     ];
-    // Never removed: Node emits the error of a worker also while it terminates, and an error without a listener is uncaught.
-    listen(worker, 'error', (event) => this.#onError(event as Partial<ErrorEvent>));
   }
 
   /** The number of calls that have not ended. */
@@ -292,8 +291,7 @@ export class TaskWorker implements AsyncDisposable {
 
   /** An error of a worker that nothing has caught, or of its file. Node emits the error, a browser an event with its text. */
   #onError(event: Partial<ErrorEvent>): void {
-    // A worker whose error is handled here must not end the program of its owner, as in Deno.
-    event.preventDefault?.();
+    handleError(event);
     const cause = event instanceof Error ? event : (event.error ?? undefined);
     const why = event.message || 'its file could not be loaded';
     this.#fail(why, cause === undefined ? undefined : { cause });
@@ -324,7 +322,15 @@ export class TaskWorker implements AsyncDisposable {
     for (const unlisten of this.#unlisten) unlisten();
     this.#unlisten = [];
     this.#port?.close();
-    if (this.#worker.terminate !== undefined) await this.#worker.terminate();
-    else this.#worker.close?.();
+    if (this.#worker.terminate === undefined) return this.#worker.close?.();
+    // Node emits the error of a worker also while it terminates.
+    const unlisten = listen(this.#worker, 'error', handleError);
+    await this.#worker.terminate();
+    unlisten();
   }
+}
+
+/** A worker whose error is handled here must not end the program of its owner, as in Deno. */
+function handleError(event: unknown): void {
+  (event as Partial<ErrorEvent>).preventDefault?.();
 }
