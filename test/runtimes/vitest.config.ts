@@ -16,7 +16,17 @@ const using = runtimes.find((runtime) => runtime.id === id)?.using;
 const quick = 'packages/{cancellation-token,select,broadcast-channel,channel,scope}/test/**/*.test.ts';
 const isQuick = process.env['QUIESCE_QUICK'] === '1';
 const unit = isQuick ? [quick] : [...suites.unit, ...suites.conformance];
-const exclude = ['**/*.long.test.ts', ...(isQuick ? ['**/*.slow.test.ts'] : [])];
+const isNode = /^\d+$/.test(id);
+/** The explorer needs the promise hooks of V8, which Node alone has. */
+const explored = ['packages/testing/test/**', '**/explored*.test.ts'];
+/** Clients of databases and queues are made for Node, and run on Bun. Their servers are child processes. */
+const withServers = ['packages/{adapters,fleet}/test/**/*.slow.test.ts', 'packages/fleet/test/postgres-*.test.ts'];
+const exclude = [
+  '**/*.long.test.ts',
+  ...(isQuick ? ['**/*.slow.test.ts'] : []),
+  ...(isNode ? [] : explored),
+  ...(isNode || id === 'bun' ? [] : withServers),
+];
 
 /** Tests that send signals to their process or set its exit code, which a thread cannot, and one that loads a package again. */
 const ownProcess = [

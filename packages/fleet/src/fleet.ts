@@ -699,6 +699,8 @@ export class Fleet implements AsyncDisposable {
     // A cancel that was recorded after the read was sent is either newer than the answer, or lost. The next read decides.
     if (!isAsked && absent.some(({ recordedAt = sent }) => recordedAt > sent)) this.#link.readWhole();
     this.#repeatAnswers();
+    // The engine may have lost its members, too. A receipt of a process that joins now can miss a member that is not listed.
+    if (!isAsked) this.#link.meet().catch(() => {});
   }
 
   #onInbox(records: readonly StoredRecord[]): void {

@@ -47,7 +47,7 @@ export interface NatsStatus {
   /** The stream of the bucket. */
   readonly streamInfo: {
     readonly created: unknown;
-    readonly state: { readonly last_seq: number; readonly messages: number };
+    readonly state: { readonly first_seq: number; readonly last_seq: number; readonly messages: number };
   };
 }
 

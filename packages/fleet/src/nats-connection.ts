@@ -27,9 +27,8 @@ import {
 import { NatsClock } from './nats-clock.ts';
 import { NatsLog } from './nats-log.ts';
 import { NatsMembers } from './nats-members.ts';
-import { type NatsMirror, NatsMirrors } from './nats-mirrors.ts';
+import { type NatsCopy, type NatsMirror, NatsMirrors } from './nats-mirrors.ts';
 import { NatsSlots } from './nats-slots.ts';
-import type { NatsWatch } from './nats-watch.ts';
 
 /** A key that no member and no record can have, because base64url lacks this character. */
 const MARK = '=';
@@ -218,7 +217,9 @@ export class NatsConnection implements EngineConnection {
         };
         return { data, add };
       },
-      ask: isCancels ? askStatus : (bucket) => this.#put(bucket, `${prefix}${MARK}`, ''),
+      ask: isCancels
+        ? (bucket, copy) => this.#askStatus(bucket, copy)
+        : (bucket) => this.#put(bucket, `${prefix}${MARK}`, ''),
     };
     this.#logs.set(log, mirror);
     return mirror;
@@ -251,6 +252,17 @@ export class NatsConnection implements EngineConnection {
     const { now } = this.#clock;
     if (now === undefined) throw new EngineUnavailableError('The time of NATS is not known');
     return now;
+  }
+
+  /** Asks the leader of the stream for the last revision. */
+  async #askStatus(bucket: NatsBucket, { data, watch }: NatsCopy<NatsLog>): Promise<number> {
+    const { streamInfo } = await bucket.status();
+    const { first_seq: first, last_seq: last, messages } = streamInfo.state;
+    if (String(streamInfo.created) !== watch.created) throw new EngineUnavailableError('The data of NATS was replaced');
+    if (data.lacks(first, await this.#now())) throw new EngineUnavailableError('The data of NATS was deleted');
+    // The last entries have expired, and cannot arrive any more.
+    if (messages === 0) watch.skip(last);
+    return last;
   }
 
   #hint(topic: FleetTopic, of?: string): void {
@@ -287,14 +299,4 @@ export class NatsConnection implements EngineConnection {
       for (const listener of listeners) listener.broken(error);
     }
   }
-}
-
-/** Asks the leader of the stream for the last revision. */
-async function askStatus(bucket: NatsBucket, watch: NatsWatch): Promise<number> {
-  const { streamInfo } = await bucket.status();
-  const { last_seq: last, messages } = streamInfo.state;
-  if (String(streamInfo.created) !== watch.created) throw new EngineUnavailableError('The data of NATS was replaced');
-  // The last entries have expired, and cannot arrive any more.
-  if (messages === 0) watch.skip(last);
-  return last;
 }

@@ -4,6 +4,8 @@ import type { NatsWatch } from './nats-watch.ts';
 
 /** The largest number of records in one answer. */
 const PAGE = 500;
+/** `NatsClock` may be late by as much as an entry took to arrive, in ms. Until then, the server may have more expired records. */
+const LATE = 5_000;
 
 /** A record that a watch has delivered. */
 interface Arrived {
@@ -36,6 +38,17 @@ export class NatsLog {
     const ttl = Number(value.slice(0, space));
     const id = decodeKey(key.slice(key.indexOf('.') + 1));
     this.#records.push({ revision, id, body: value.slice(space + 1), ttl, expiresAt: created.getTime() + ttl });
+  }
+
+  /**
+   * Returns whether the server has deleted a record before its time: a stream was purged.
+   *
+   * @param first the first revision in the server
+   * @param now the server's time
+   */
+  lacks(first: number, now: number): boolean {
+    const oldest = this.#records.find(({ expiresAt }) => expiresAt > now + LATE);
+    return oldest !== undefined && oldest.revision < first;
   }
 
   /** @param now the server's time */

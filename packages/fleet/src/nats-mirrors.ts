@@ -15,12 +15,13 @@ export interface NatsMirror<T> {
    * Returns a revision that the copy must reach: the last one in the server, or that of an entry that it writes for the watch.
    *
    * @returns the revision
-   * @throws (rejects) when the copy belongs to another stream
+   * @throws (rejects) when the copy belongs to another stream, or has entries that were deleted
    */
-  ask(bucket: NatsBucket, watch: NatsWatch): Promise<number>;
+  ask(bucket: NatsBucket, copy: NatsCopy<T>): Promise<number>;
 }
 
-interface Filled<T> {
+/** An open local copy. */
+export interface NatsCopy<T> {
   readonly watch: NatsWatch;
   readonly data: T;
 }
@@ -28,7 +29,7 @@ interface Filled<T> {
 /** The local copies of one connection. */
 export class NatsMirrors {
   readonly #buckets: NatsBuckets;
-  readonly #opened: Map<NatsMirror<unknown>, Promise<Filled<unknown>>> = new Map();
+  readonly #opened: Map<NatsMirror<unknown>, Promise<NatsCopy<unknown>>> = new Map();
 
   constructor(buckets: NatsBuckets) {
     this.#buckets = buckets;
@@ -39,14 +40,14 @@ export class NatsMirrors {
    *
    * @param ask used in place of the mirror's own `ask`
    */
-  async current<T>(mirror: NatsMirror<T>, ask: NatsMirror<T>['ask'] = mirror.ask): Promise<Filled<T>> {
+  async current<T>(mirror: NatsMirror<T>, ask: NatsMirror<T>['ask'] = mirror.ask): Promise<NatsCopy<T>> {
     for (let isLast = false; ; isLast = true) {
       const opening = this.#open(mirror);
       try {
         const filled = await opening;
         const bucket = await this.#buckets.get(mirror.bucket);
         const seen = filled.watch.seen;
-        const revision = await ask(bucket, filled.watch);
+        const revision = await ask(bucket, filled);
         // A recreated stream begins again with small revisions.
         if (revision < seen) throw new EngineUnavailableError('The data of NATS has gone back');
         await filled.watch.arrival(revision);
@@ -69,12 +70,12 @@ export class NatsMirrors {
     for (const [mirror, opening] of [...this.#opened]) this.#close(mirror, opening);
   }
 
-  #open<T>(mirror: NatsMirror<T>): Promise<Filled<T>> {
-    const open = async (): Promise<Filled<T>> => {
+  #open<T>(mirror: NatsMirror<T>): Promise<NatsCopy<T>> {
+    const open = async (): Promise<NatsCopy<T>> => {
       const { data, add } = mirror.make();
       return { data, watch: await NatsWatch.open(await this.#buckets.get(mirror.bucket), mirror.keys, add) };
     };
-    let opening = this.#opened.get(mirror) as Promise<Filled<T>> | undefined;
+    let opening = this.#opened.get(mirror) as Promise<NatsCopy<T>> | undefined;
     if (opening === undefined) {
       opening = open();
       this.#opened.set(mirror, opening);
@@ -82,7 +83,7 @@ export class NatsMirrors {
     return opening;
   }
 
-  #close(mirror: NatsMirror<unknown>, opening: Promise<Filled<unknown>>): void {
+  #close(mirror: NatsMirror<unknown>, opening: Promise<NatsCopy<unknown>>): void {
     if (this.#opened.get(mirror) === opening) this.#opened.delete(mirror);
     opening.then(({ watch }) => watch.close(), ignore);
   }

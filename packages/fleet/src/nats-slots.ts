@@ -9,6 +9,14 @@ interface Permit {
   readonly fence?: number | undefined;
 }
 
+/** A permit of this connection. */
+interface Held {
+  readonly key: string;
+  /** The last known revision. 0: the server may have lost its data, and counts from the beginning. */
+  readonly revision: number;
+  readonly fence: number;
+}
+
 /** A permit as it was found. */
 interface Found {
   readonly key: string;
@@ -27,8 +35,8 @@ export class NatsSlots {
   readonly #bucket: () => Promise<NatsBucket>;
   readonly #now: () => Promise<number>;
   readonly #limit: number;
-  /** The permits that this connection holds, by slot and holder, with their last known revision. */
-  readonly #held: Map<string, { readonly key: string; readonly revision: number; readonly fence: number }> = new Map();
+  /** The permits that this connection holds, by slot and holder. */
+  readonly #held: Map<string, Held> = new Map();
   /** Requests of one holder for one slot run one after another, so that it gets one permit. */
   readonly #running: Map<string, Promise<unknown>> = new Map();
   /** The reason why earlier requests must not write any more. Each request keeps the object that was current at its start. */
@@ -45,6 +53,7 @@ export class NatsSlots {
     this.#interruption.error = error;
     this.#interruption = {};
     this.#running.clear();
+    for (const [owner, held] of this.#held) this.#held.set(owner, { ...held, revision: 0 });
   }
 
   async hold(slot: SlotRequest): Promise<SlotAnswer> {
@@ -69,11 +78,16 @@ export class NatsSlots {
     const held = this.#held.get(owner);
     if (held?.fence !== slot.fence) return false;
     const bucket = await this.#bucket();
-    const remove = (previousSeq: number): Promise<void> => bucket.delete(held.key, { previousSeq });
-    try {
-      await remove(held.revision);
-    } catch (error) {
-      if (!isConflict(error)) throw error;
+    const remove = async (previousSeq: number): Promise<boolean> => {
+      try {
+        await bucket.delete(held.key, { previousSeq });
+        return true;
+      } catch (error) {
+        if (isConflict(error)) return false;
+        throw error;
+      }
+    };
+    if (held.revision === 0 || !(await remove(held.revision))) {
       // An earlier attempt may have been stored although its answer was lost.
       const found = await this.#find(bucket, held.key);
       if (found.permit?.holder === slot.holder && found.permit.fence === slot.fence) await remove(found.revision);
@@ -87,7 +101,7 @@ export class NatsSlots {
     const interruption = this.#interruption;
     const bucket = await this.#bucket();
     const held = this.#held.get(owner);
-    if (fence !== undefined && held?.fence === fence) {
+    if (fence !== undefined && held?.fence === fence && held.revision !== 0) {
       const renewed = await this.#write(bucket, held.key, held.revision, slot, fence);
       if (renewed !== undefined) return renewed;
     }

@@ -2,7 +2,7 @@
  * The subscription of one member: a connection that listens, or a timer that polls.
  *
  *     listen ──► probe ──hint within 1 s──► push ──end of the connection──► broken
- *                  └──────no hint─────────► polling ──a poll that fails──► broken
+ *                  └──────no hint─────────► polling ──a poll that fails, or a later probe with a hint──► broken
  *
  * Invariants
  *  1. The probe goes through the pool, while the listening connection is idle. On the listening connection, a pooler would deliver
@@ -18,6 +18,8 @@ import { giveBack, type PostgresCalls, type PostgresClient } from './postgres-cl
 
 const TOPICS: readonly FleetTopic[] = ['cancels', 'inbox', 'slots'];
 const PROBE_MS = 1_000;
+/** How many polls pass before another probe. After each, twice as many: most poolers never deliver one. */
+const POLLS = 120;
 
 export interface ListenSettings {
   readonly namespace: string;
@@ -35,12 +37,16 @@ export async function subscribe(
   settings: ListenSettings,
   on: FleetListener,
 ): Promise<FleetSubscription> {
-  if (settings.connect !== undefined) {
-    const pushed = await push(calls, settings, settings.connect, on);
-    if (pushed !== undefined) return pushed;
-    settings.onSwallowed();
-  }
-  return await polling(calls, settings, on);
+  const { connect } = settings;
+  if (connect === undefined) return await polling(calls, settings, on);
+  const pushed = await push(calls, settings, connect, on);
+  if (pushed !== undefined) return pushed;
+  settings.onSwallowed();
+  return await polling(calls, settings, on, async () => {
+    const again = await push(calls, settings, connect, { changed: ignore, broken: ignore });
+    await again?.close();
+    return again !== undefined;
+  });
 }
 
 /** Returns the subscription, or `undefined` when no hint arrives. */
@@ -118,10 +124,12 @@ interface Peek {
   readonly changed: readonly number[];
 }
 
+/** @param probe whether hints arrive now. The subscription then breaks, so that the next one listens */
 async function polling(
   calls: PostgresCalls,
   { namespace, me, poll }: ListenSettings,
   on: FleetListener,
+  probe?: () => Promise<boolean>,
 ): Promise<FleetSubscription> {
   const peek = async (cursor: unknown): Promise<Peek> =>
     (await calls.call('peek', namespace, me, cursor === undefined ? null : JSON.stringify(cursor))) as Peek;
@@ -133,6 +141,18 @@ async function polling(
     } catch (error) {
       if (calls.subscriptions.delete(end)) on.broken(error);
     }
+  };
+  let probedAt = systemClock.now();
+  let pause = POLLS * poll;
+  const probeAgain = async (): Promise<void> => {
+    if (probe === undefined || systemClock.now() - probedAt < pause) return;
+    probedAt = Number.POSITIVE_INFINITY;
+    pause *= 2;
+    const isPushed = await probe().catch(() => false);
+    probedAt = systemClock.now();
+    if (!isPushed || !calls.subscriptions.has(end)) return;
+    end();
+    on.broken(new Error('postgresEngine: notifications arrive again'));
   };
   const lookLater = (cursor: unknown): Timer => systemClock.setTimer(poll, () => void look(cursor), { ref: false });
   const { cursor } = await peek(undefined);
@@ -146,6 +166,7 @@ async function polling(
     hints: 'polling',
     async check() {
       if (!calls.subscriptions.has(end)) throw new Error('postgresEngine: the subscription has ended');
+      void probeAgain();
     },
     async close() {
       end();

@@ -7,7 +7,8 @@
  *  2. Each transaction that was in progress is its own range of the index. All later transactions are one more range. With a single
  *     condition, each read would scan all rows that are younger than the oldest open transaction.
  *  3. The pages of one read show one snapshot, which is the cursor of the last page. The next read returns later commits.
- *  4. The epoch changes when the server starts, and when the table is recreated or truncated. Then a read is whole.
+ *  4. The epoch changes when the server starts, when the table is recreated or truncated, and when a statement deletes rows that
+ *     have not expired. Then a read is whole.
  *  5. A row whose `xid` lies in the future was restored from a dump. `read` returns it each time, until the next `connect` gives
  *     it a new `xid`.
  *  6. Locks are acquired in one order: rows of `log` by log and id; a row of `slot` before its rows of `holder`. Cleaning skips
@@ -42,7 +43,7 @@ export function schemaSql(schema: string): string {
 
   CREATE TABLE IF NOT EXISTS ${s}.about (
     namespace text PRIMARY KEY, version int NOT NULL, retention float8 NOT NULL,
-    cleaned_at timestamptz NOT NULL DEFAULT clock_timestamp());
+    cleaned_at timestamptz NOT NULL DEFAULT clock_timestamp(), losses int NOT NULL DEFAULT 0);
   CREATE TABLE IF NOT EXISTS ${s}.log (
     namespace text COLLATE "C", log text COLLATE "C", id text COLLATE "C" CHECK (id <> ''),
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(), expires_at timestamptz NOT NULL, body text NOT NULL,
@@ -59,13 +60,25 @@ export function schemaSql(schema: string): string {
     namespace text, name text, holder text, fence bigint NOT NULL, expires_at timestamptz NOT NULL,
     PRIMARY KEY (namespace, name, holder));
 
-  CREATE OR REPLACE FUNCTION ${s}.epoch() RETURNS text LANGUAGE plpgsql STABLE AS $f$
+  CREATE OR REPLACE FUNCTION ${s}.count_losses() RETURNS trigger LANGUAGE plpgsql AS $f$
+  BEGIN
+    UPDATE ${s}.about SET losses = losses + 1
+      WHERE namespace IN (SELECT namespace FROM gone WHERE expires_at > clock_timestamp());
+    RETURN NULL;
+  END $f$;
+  -- A trigger is created once: it locks the table until open transactions have ended.
+  IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = '${s}.log'::regclass AND tgname = 'count_losses') THEN
+    CREATE TRIGGER count_losses AFTER DELETE ON ${s}.log REFERENCING OLD TABLE AS gone
+      FOR EACH STATEMENT EXECUTE FUNCTION ${s}.count_losses();
+  END IF;
+
+  CREATE OR REPLACE FUNCTION ${s}.epoch(_ns text) RETURNS text LANGUAGE plpgsql STABLE AS $f$
   BEGIN
     IF pg_is_in_recovery() THEN
       RAISE 'this server is a standby, and a fleet needs the primary' USING ERRCODE = '25006';
     END IF;
     RETURN concat_ws('.', (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint,
-      pg_relation_filenode('${s}.log'));
+      pg_relation_filenode('${s}.log'), (SELECT losses FROM ${s}.about WHERE namespace = _ns));
   END $f$;
 
   CREATE OR REPLACE FUNCTION ${s}.channel(_ns text, _topic text) RETURNS text LANGUAGE sql IMMUTABLE AS $f$
@@ -74,7 +87,7 @@ export function schemaSql(schema: string): string {
 
   CREATE OR REPLACE FUNCTION ${s}.connect(_ns text, _retention float8) RETURNS text LANGUAGE plpgsql ${settings} AS $f$
   BEGIN
-    PERFORM ${s}.epoch();
+    PERFORM ${s}.epoch(_ns);
     INSERT INTO ${s}.about VALUES (_ns, ${SCHEMA_VERSION}, _retention) ON CONFLICT DO NOTHING;
     UPDATE ${s}.log SET xid = pg_current_xact_id()
       WHERE namespace = _ns AND xid >= pg_snapshot_xmax(pg_current_snapshot());
@@ -138,7 +151,7 @@ export function schemaSql(schema: string): string {
   CREATE OR REPLACE FUNCTION ${s}.read(_ns text, _log text, _after text) RETURNS text LANGUAGE plpgsql STABLE ${settings} SET enable_seqscan = off AS $f$
   DECLARE
     t timestamptz := clock_timestamp();
-    e text := ${s}.epoch();
+    e text := ${s}.epoch(_ns);
     seen pg_snapshot := pg_current_snapshot();
     c json := _after;
     whole boolean := (c ->> 'e') IS DISTINCT FROM e
@@ -171,7 +184,7 @@ export function schemaSql(schema: string): string {
 
   CREATE OR REPLACE FUNCTION ${s}.peek(_ns text, _me text, _after text) RETURNS text LANGUAGE plpgsql STABLE ${settings} SET enable_seqscan = off AS $f$
   DECLARE
-    e text := ${s}.epoch();
+    e text := ${s}.epoch(_ns);
     seen pg_snapshot := pg_current_snapshot();
     c json := _after;
     f pg_snapshot := coalesce(c ->> 'f', seen::text);
@@ -191,7 +204,8 @@ export function schemaSql(schema: string): string {
       INSERT INTO ${s}.member AS m VALUES (_ns, _id, t + _ttl * interval '1 ms', _keep * interval '1 ms')
         ON CONFLICT (namespace, id) DO UPDATE SET expires_at = excluded.expires_at, keep = excluded.keep WHERE NOT m.gone;
       IF pg_try_advisory_xact_lock(${LOCK}, '${s}.log'::regclass::oid::int) THEN
-        UPDATE ${s}.about SET cleaned_at = t WHERE namespace = _ns AND cleaned_at < t - interval '1 s';
+        UPDATE ${s}.about SET cleaned_at = t WHERE namespace IN (SELECT namespace FROM ${s}.about
+          WHERE namespace = _ns AND cleaned_at < t - interval '1 s' FOR UPDATE SKIP LOCKED);
         IF FOUND THEN
           ${expired('log', 'expires_at < t', 'ORDER BY expires_at LIMIT 10000')}
           ${expired('holder', 'expires_at < t')}

@@ -35,7 +35,10 @@ if op == 'append' then
   local added = {}
   for i = 3, #ARGV, 4 do
     local to, id, x = ARGV[i], ARGV[i + 1], now + ARGV[i + 3]
-    if not added[to] then call('zremrangebyscore', ids .. to, 0, now) end
+    if not added[to] then
+      local keeps = call('exists', log .. to) == 1
+      call('zremrangebyscore', ids .. to, 0, keeps and now or '+inf')
+    end
     local new = call('zadd', ids .. to, 'nx', x, id)
     added[to] = (added[to] or 0) + new
     if new == 1 then

@@ -382,6 +382,22 @@ describe('a cancel, when the data of the engine is lost', () => {
 });
 
 describe('the members of a fleet', () => {
+  it('are listed again at their next read after the engine has lost its data', async () => {
+    const { clock, engine, join } = world();
+    const [api, worker] = [await join('api'), await join('worker')];
+    const job = worker.run('jobs/1', obedient).catch(() => {});
+    engine.goBack();
+    // A hint about any cancel lets all members read.
+    await api.cancel('other');
+    await clock.advance(0);
+    const late = await join('late');
+    const cancelled = late.cancel('jobs/1', 'stop', { until: 'ended' });
+    await clock.advance(0);
+    const { state, nodes } = await cancelled;
+    expect([state, nodes.map(({ node }) => node)]).toEqual(['ended', [late.id, api.id, worker.id]]);
+    await job;
+  });
+
   it('are awaited for their memberTtl, also when lost ones are forgotten at once', async () => {
     const { clock, engine, join } = world();
     const options = { lostFor: 0, memberTtl: 60_000 };

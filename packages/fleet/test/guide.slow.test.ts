@@ -82,8 +82,9 @@ async function start(file: string): Promise<Running> {
   return { child, ended: once(child, 'close'), outputOf: () => output };
 }
 
-async function originOf({ outputOf }: Running): Promise<string> {
+async function originOf({ child, outputOf }: Running): Promise<string> {
   for (;;) {
+    if (child.exitCode !== null) throw new Error(`the service has ended with ${child.exitCode}`);
     const [, port] = /port: (\d+)/.exec(outputOf()) ?? [];
     if (port !== undefined) return `http://127.0.0.1:${port}`;
     await sleep(5);

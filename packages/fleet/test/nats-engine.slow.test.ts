@@ -195,6 +195,19 @@ describe.skipIf(nats.isMissing)(`natsEngine on a NATS server with JetStream${nat
     expect([found.wholeCount, found.records.length]).toEqual([1, 8]);
   });
 
+  it('cancels that living members saw survive the purge of their stream', async () => {
+    const other = await startNats();
+    ends.push(() => other.stop());
+    const clients = await Promise.all([1, 2, 3].map(() => openClient(other.port)));
+    const engines = clients.map((connection) => natsEngine({ connection, kv: new Kvm(connection) }));
+    await expectRepair(engines, async () => {
+      const [connection] = clients as [NatsConnection];
+      const { streams } = (await connection.request('$JS.API.STREAM.NAMES')).json<{ readonly streams: string[] }>();
+      const log = streams.find((name) => name.endsWith('_log'));
+      await connection.request(`$JS.API.STREAM.PURGE.${log}`);
+    });
+  });
+
   it('cancels that living members saw survive the loss of all data', async () => {
     const other = await startNats();
     ends.push(() => other.stop());
@@ -281,6 +294,28 @@ describe.skipIf(nats.isMissing)(`natsEngine on a NATS server with JetStream${nat
     };
     await Promise.all(Array.from({ length: 8 }, (_, i) => contend(engines[i % 2] as EngineConnection, `h${i}`)));
     expect([granted, most]).toEqual([8, 2]);
+  });
+
+  it('a holder from before the loss of all data renews no permit of another holder, and gives none back', async () => {
+    const other = await startNats();
+    ends.push(() => other.stop());
+    const [first, second] = (await Promise.all(
+      [1, 2].map(async () => await connect(await openClient(other.port), 'lost')),
+    )) as [EngineConnection, EngineConnection];
+    const slot = { name: 's', ttl: 60_000, permits: 1 };
+    const granted = await first.hold({ ...slot, holder: 'first' });
+    await other.kill();
+    rmSync(join(other.folder, 'jetstream'), { recursive: true });
+    await other.restart();
+    const hold = (): Promise<unknown> => second.hold({ ...slot, holder: 'second' });
+    // The revisions begin again: both permits have the same one.
+    expect(await until('the server is back', () => settled(hold()))).toEqual(granted);
+    const { fence } = granted as { readonly fence: number };
+    const mine = { ...slot, holder: 'first', fence };
+    await until('the connection is back', () => settled(first.meet(undefined)));
+    await first.release(mine);
+    expect(await first.hold(mine)).toEqual({ lost: true });
+    expect(await second.hold({ ...slot, holder: 'second', fence })).toEqual({ fence });
   });
 
   it('a record that is larger than the server accepts is refused before anything is stored', async () => {

@@ -1,11 +1,11 @@
 // The cases of every engine on a PostgreSQL server, directly and through PgBouncer in transaction mode.
 
-import { createPostgresSchema, postgresEngine } from '@quiesce/fleet';
+import { createPostgresSchema, joinFleet, postgresEngine } from '@quiesce/fleet';
 import { engineContract } from '@quiesce/fleet/testing';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { pgbouncer, postgres, startPgBouncer, startPostgres, type TestServer } from '../../adapters/test/servers.ts';
-import { ask, listening, poolOn, until } from './postgres-vocabulary.ts';
+import { ask, listening, newNamespace, poolOn, until } from './postgres-vocabulary.ts';
 
 let server: TestServer;
 let pool: pg.Pool;
@@ -26,6 +26,27 @@ describe.skipIf(postgres.isMissing)(`postgresEngine on a PostgreSQL server${post
   it.concurrent.each(engineContract.map((one) => [one.name, one] as const))('%s', (_, { run }) =>
     run(postgresEngine(pool)),
   );
+
+  it('polls after a probe that was lost, and listens again once a later one arrives', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
+    let connectionCount = 0;
+    const engine = postgresEngine(pool, {
+      poll: 50,
+      listen: async () => {
+        const client = new pg.Client({ host: '127.0.0.1', port: server.port, user: 'postgres', database: 'postgres' });
+        await client.connect();
+        if (connectionCount++ > 0) return client;
+        // Notifications of the first connection do not arrive.
+        return { query: (text, values) => client.query(text, values), end: () => client.end() };
+      },
+    });
+    await using fleet = await joinFleet({ engine, namespace: newNamespace(), reread: 100, requestTimeout: 30_000 });
+    expect(fleet.state.borrow().hints).toBe('polling');
+    await until(() => fleet.state.borrow().hints === 'push' && fleet.state.borrow().link === 'up');
+    // The lost probe, the next one, and the subscription.
+    expect([connectionCount, warn.mock.calls.length]).toEqual([3, 1]);
+    warn.mockRestore();
+  }, 120_000);
 
   it('hints are pushed', async () => {
     const { hints, close } = await listening(postgresEngine(pool));

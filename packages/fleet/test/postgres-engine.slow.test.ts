@@ -7,6 +7,7 @@ import { sleep } from '@quiesce/select';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { postgres, startPostgres, type TestServer } from '../../adapters/test/servers.ts';
+import { expectRepair } from './engine-vocabulary.ts';
 import {
   ask,
   cancel,
@@ -312,6 +313,44 @@ describe.skipIf(postgres.isMissing)(`transactions and locks${postgres.note}`, ()
     expect(third.ids.length).toBe(600);
     expect((await readOn(connection, third.cursor)).ids).toEqual([]);
     expect((await readOn(other, undefined)).ids.length).toBe(600);
+  });
+
+  it('cancels that living members saw survive the deletion of their rows', async () => {
+    const engines = [1, 2, 3].map(() => postgresEngine(pool));
+    await expectRepair(engines, async () => {
+      await pool.query(`DELETE FROM quiesce.log WHERE namespace LIKE 'repair-%' AND body LIKE 'jobs/%'`);
+    });
+  });
+
+  it('expired rows can be deleted, and cursors stay valid', async () => {
+    const namespace = newNamespace();
+    const connection = await connected(postgresEngine(pool), namespace);
+    await connection.append([cancel('live'), { ...cancel('short'), ttl: 1 }]);
+    const { cursor } = await readOn(connection, undefined);
+    await until(async () => {
+      const { rowCount } = await pool.query('DELETE FROM quiesce.log WHERE namespace = $1 AND expires_at < now()', [
+        namespace,
+      ]);
+      return rowCount === 1;
+    });
+    expect((await readOn(connection, cursor)).whole).toBe(false);
+  });
+
+  it('a heartbeat does not wait for a transaction that has deleted rows', async () => {
+    const namespace = newNamespace();
+    const connection = await connected(postgresEngine(pool), namespace);
+    await connection.append([cancel('1')]);
+    const user = await pool.connect();
+    try {
+      await user.query('BEGIN');
+      await user.query('DELETE FROM quiesce.log WHERE namespace = $1', [namespace]);
+      await pool.query('SELECT pg_sleep(1.1)'); // a heartbeat cleans at most once a second
+      await connection.meet({ id: 'me', ttl: 60_000, keep: 60_000 });
+      await connection.append([cancel('2')]);
+    } finally {
+      await user.query('ROLLBACK');
+      user.release();
+    }
   });
 
   it('data that was deleted as a whole makes a read whole', async () => {

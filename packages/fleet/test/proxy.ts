@@ -14,6 +14,8 @@ export interface TestProxy {
   silence(): void;
   /** The same, and new connections are silent, too, until `heal`. */
   mute(): void;
+  /** Forwards nothing more from the server on the connections that are open. What a client sends still arrives. */
+  deafen(): void;
   /** Forwards everything `ms` later, in order. 0: at once. */
   delay(ms: number): void;
   /** Lets new connections work, without a delay. Silent ones stay silent. */
@@ -57,6 +59,9 @@ export async function startProxy(target: number, host = '127.0.0.1'): Promise<Te
       isMute = true;
       silence();
     },
+    deafen: () => {
+      for (const pair of pairs) pair.isDeaf = true;
+    },
     delay: (ms) => {
       delay = ms;
     },
@@ -74,6 +79,8 @@ export async function startProxy(target: number, host = '127.0.0.1'): Promise<Te
 /** A connection of a client, and the one to its server. */
 class Pair {
   isSilent = false;
+  /** Whether the client gets nothing more. */
+  isDeaf = false;
   onEnd: () => void = () => {};
   readonly #client: Socket;
   readonly #server: Socket;
@@ -90,7 +97,8 @@ class Pair {
       const inOrder = (act: () => void): void => {
         const wait = delayOf();
         const after = wait === 0 ? Promise.resolve() : new Promise((resolve) => void setTimeout(resolve, wait));
-        last = last.then(() => after).then(() => void (this.isSilent || act()));
+        const isLost = (): boolean => this.isSilent || (this.isDeaf && from === this.#server);
+        last = last.then(() => after).then(() => void (isLost() || act()));
       };
       from.on('data', (chunk) => inOrder(() => void (to.destroyed || to.write(chunk))));
       from.on('end', () => inOrder(() => to.end()));

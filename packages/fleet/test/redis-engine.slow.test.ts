@@ -337,6 +337,14 @@ describe.skipIf(redis.isMissing)(`redisEngine on a Redis server${redis.note}`, (
       }
     });
 
+    it('cancels that living members saw survive the deletion of their log', async () => {
+      const engines = [1, 2, 3].map(() => redisEngine(makeClient(server.port)));
+      await expectRepair(engines, async () => {
+        const logs = await admin.keys('{quiesce:repair-*}:log:cancels');
+        await admin.del(...logs);
+      });
+    });
+
     it('an idle member sends at most 3 requests for each reread', async () => {
       const own = await startRedis();
       const ownAdmin = new Redis(own.port, '127.0.0.1');

@@ -1,3 +1,4 @@
+import { propertyOf } from './errors.ts';
 import type { Run } from './run.ts';
 
 /** Checks how the test ended after `cancelEverywhere` cancelled it. */
@@ -16,6 +17,6 @@ export function checkOutcome(run: Run): void {
 function isReason(error: unknown, reason: unknown): boolean {
   if (error === reason) return true;
   if (typeof error !== 'object' || error === null) return false;
-  const { name, cause } = error as { name?: unknown; cause?: unknown };
-  return name === 'AbortError' || (cause !== undefined && cause === reason);
+  const cause = propertyOf(error, 'cause');
+  return propertyOf(error, 'name') === 'AbortError' || (cause !== undefined && cause === reason);
 }

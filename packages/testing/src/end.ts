@@ -3,13 +3,14 @@ import { node } from './host.ts';
 import type { Operation } from './operation.ts';
 import type { Run } from './run.ts';
 import { joined } from './story.ts';
+import { isThenable } from './thenable.ts';
 
 /** The checks after the test has settled. */
 export function endOfRun(run: Run): void {
   checkOutcome(run);
   for (const check of run.endChecks) {
     guarded(run, () => {
-      if (check() === false) throw new Error('A check at the end does not hold');
+      if (!holds('world.atEnd: a check', check())) throw new Error('A check at the end does not hold');
     });
   }
   for (const { name, count } of run.held) {
@@ -21,6 +22,19 @@ export function endOfRun(run: Run): void {
   const pending = run.tracked.filter(({ isPending }) => isPending).map(({ name }) => name);
   if (pending.length > 0) run.fail('end', new Error(`${joined(pending)} must have settled at the end`));
   if (run.settings.leftovers) leftBehind(run);
+}
+
+/**
+ * Whether a check holds, from what it returned.
+ *
+ * @throws TypeError for a promise: the step would end before the check
+ */
+export function holds(what: string, result: unknown): boolean {
+  if (!isThenable(result)) return result !== false;
+  result.then(undefined, () => {});
+  throw new TypeError(
+    `${what} returned a promise. A check must be synchronous: await in the test, and check the result`,
+  );
 }
 
 function guarded(run: Run, check: () => void): void {
@@ -51,18 +65,42 @@ function leftBehind(run: Run): void {
   for (const resource of run.resources) if (resource.counts) add(`${resource.name}, which is open`, resource.place);
   for (const { name, signal, places } of run.signals) {
     if (signal.aborted) continue;
-    const count = listenersOf(signal) - run.ownListeners(signal);
+    const all = listenersOf(signal);
+    const count =
+      all.length === 0 ? 0 : all.filter((listener) => !isOfPlatform(listener)).length - run.ownListeners(signal);
     for (let i = 0; i < count; i++) add(`a listener on the signal ${name}`, places.at(-1) ?? '');
   }
   if (left.length === 0) return;
   run.fail('left behind', new Error(`The test ended and left behind ${joined(left)}`), [...new Set(places)].join(', '));
 }
 
-/** Counts the listeners of a signal. Those of simulated pages, such as jsdom's, cannot be counted. */
-function listenersOf(signal: AbortSignal): number {
+/** Returns the listeners of a signal. Those of simulated pages, such as jsdom's, are not visible. */
+function listenersOf(signal: AbortSignal): readonly unknown[] {
   try {
-    return node.events?.getEventListeners?.(signal, 'abort').length ?? 0;
+    return node.events?.getEventListeners?.(signal, 'abort') ?? [];
   } catch {
-    return 0;
+    return [];
   }
+}
+
+/**
+ * Whether Node added a listener of its own, which code cannot remove: `new Request(url, { signal })` and
+ * `addEventListener(type, listener, { signal })` leave one until the request or target is collected.
+ */
+function isOfPlatform(listener: unknown): boolean {
+  platformListeners ??= findPlatformListeners();
+  return platformListeners.has(String(listener));
+}
+
+/** The texts of these listeners. */
+let platformListeners: ReadonlySet<string> | undefined;
+
+function findPlatformListeners(): ReadonlySet<string> {
+  const { signal } = new AbortController();
+  const target = new EventTarget();
+  target.addEventListener('probe', () => {}, { signal });
+  const request = typeof Request === 'function' ? new Request('http://localhost/', { signal }) : undefined;
+  const found = new Set(listenersOf(signal).map(String));
+  void [target, request];
+  return found;
 }

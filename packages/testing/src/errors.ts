@@ -90,9 +90,19 @@ export class BudgetError extends Error {
 /** Returns the text of a thrown value in one line of a message. */
 export function errorText(error: unknown): string {
   if (typeof error !== 'object' || error === null) return `${show(error)} was thrown`;
-  const { message, name } = error as { message?: unknown; name?: unknown };
+  const message = propertyOf(error, 'message');
+  const name = propertyOf(error, 'name');
   if (typeof message === 'string' && message !== '') return message;
   return typeof name === 'string' && name !== '' ? name : show(error);
+}
+
+/** Reads a property of a thrown value, which may be anything. `undefined` when the read throws. */
+export function propertyOf(value: unknown, name: 'message' | 'name' | 'stack' | 'cause'): unknown {
+  try {
+    return (value as Partial<Record<string, unknown>> | null | undefined)?.[name];
+  } catch {
+    return undefined;
+  }
 }
 
 /** Returns a short text for any value, without calling anything of a class. */

@@ -14,8 +14,9 @@ import { shrink } from './shrink.ts';
 import { Systematic } from './systematic.ts';
 import type { World } from './world.ts';
 
-/** One run in so many is audited. */
+/** The first runs are audited, and later one in so many. */
 const AUDITED = 16;
+const isAudited = (run: number): boolean => run < AUDITED || run % AUDITED === 0;
 const told: Watch = { audited: true, told: true, countFrom: Number.POSITIVE_INFINITY, waits: true };
 
 /** The explorations of this process, one after another. Two copies of the package share it. */
@@ -60,7 +61,8 @@ export function explore(test: (world: World) => unknown, options?: ExploreOption
  * Runs a test and cancels its signal at every point at which a cancellation can arrive: between two events, just before and after each,
  * and after each round of jobs inside a step.
  *
- * **Timing.** The first run is not cancelled. Cancelling costs no deviation: `bound: 1` cancels everywhere in each schedule with one.
+ * **Timing.** The first run is cancelled only when nothing else can happen. A test that hangs until it is cancelled therefore passes:
+ * `explore` finds such a hang. Cancelling costs no deviation: `bound: 1` cancels everywhere in each schedule with one.
  *
  * @param test calls the code under test with fakes of the world and the signal
  * @returns what was explored; `cancels` counts the positions
@@ -161,7 +163,7 @@ class Exploration {
       const chooser = new Systematic(decisionsOf(plan), this.#settings.commutes);
       const run = await this.#session.execute(chooser, {
         ...plain,
-        audited: this.#schedules % AUDITED === 0,
+        audited: isAudited(this.#schedules),
         countFrom:
           isExtended && this.#settings.overlap !== 'none' ? (plan.decision?.point ?? START) : Number.POSITIVE_INFINITY,
       });
@@ -199,7 +201,7 @@ class Exploration {
       if (this.#elapsed() >= ms) return this.#report('ms');
       const chooser =
         strategy === 'random' ? new RandomWalk(this.#random) : new Priorities(this.#random, depth, this.#depth || 20);
-      const run = await this.#session.execute(chooser, { ...plain, audited: this.#schedules % AUDITED === 0 });
+      const run = await this.#session.execute(chooser, { ...plain, audited: isAudited(this.#schedules) });
       this.#count(run);
       await this.#judge(run);
       this.#progress();
@@ -294,9 +296,13 @@ class Exploration {
     );
     const now = await this.#session.execute(new Follow(decisions), told);
     const at = (one: Run): string => one.story?.possibilities[point] ?? 'the run ended earlier';
+    const met =
+      at(before) === at(now)
+        ? `Now both runs have the same possibilities: ${at(now)}. An earlier run changed something that outlives it`
+        : `Possible in one run: ${at(before)}. In another: ${at(now)}`;
     const cause = new Error(
       `Equal choices led to other possibilities than before at point ${point}${run.misfit === undefined ? '' : ` (${run.misfit})`}. ` +
-        `Possible in one run: ${at(before)}. In another: ${at(now)}. ${causes}`,
+        `${met}. ${causes}`,
     );
     throw this.#error({ kind: 'nondeterminism', cause, place: '' }, now, formatSchedule(decisions));
   }
@@ -334,7 +340,7 @@ class Exploration {
     const message = [
       `${failure.kind}: ${errorText(failure.cause)}${place}`,
       ...story,
-      `◂ differs from the default order. Schedule ${report.foundIn}, ${Math.round(report.ms)} ms. ` +
+      `${run.decisions.length === 0 ? 'This is the default order' : '◂ differs from the default order'}. Schedule ${report.foundIn}, ${Math.round(report.ms)} ms. ` +
         `Again: ${call}(test, { replay: '${schedule}' }), or QUIESCE_REPLAY='${schedule}'`,
     ].join('\n');
     return new ScheduleError(failure, schedule, story, report, message);

@@ -81,6 +81,8 @@ export class Handles {
 export class Audit {
   readonly #hook: { enable(): void; disable(): void } | undefined;
   readonly #own = new Set<number>();
+  /** Where the callbacks of `nextTick` come from: streams and servers open what they need in one. */
+  readonly #ticks = new Map<number, string>();
   readonly #run: Run;
   readonly #handles: Handles;
   readonly #root: Scope | undefined;
@@ -92,14 +94,15 @@ export class Audit {
     if (hooks === undefined) return;
     this.#root = new hooks.AsyncResource('QuiesceRun');
     this.#own.add(this.#root.asyncId());
+    run.addScope(this.#root.asyncId());
     const { executionAsyncId } = hooks;
     this.#hook = hooks.createHook({
       init: (id, type, trigger) => {
         if (!this.#own.has(executionAsyncId()) && !this.#own.has(trigger)) return;
         this.#own.add(id);
         run.addScope(id);
-        if (type !== 'PROMISE' && type !== 'TickObject' && type !== 'Microtask' && type !== 'Immediate')
-          this.#made(type);
+        if (type === 'TickObject') this.#ticks.set(id, this.#placeFrom(stackHere()));
+        else if (type !== 'PROMISE' && type !== 'Microtask' && type !== 'Immediate') this.#made(type);
       },
     });
     this.#hook.enable();
@@ -128,9 +131,14 @@ export class Audit {
     // A runner may send what is printed to another process. Calls such as `gzipSync` end before they return.
     if (/node:internal\/console\/|\b(?:\w+Sync|syncBufferWrapper) \(node:/.test(stack)) return;
     // A socket of `fetch` is made long after the call.
-    const place = placeOf(stack) || this.#run.fetchPlace;
+    const place = this.#placeFrom(stack) || this.#run.fetchPlace;
     const name = this.#run.fetchPlace === '' ? what : `${what} for fetch`;
     failUnmodelled(this.#run, `${name} (${type})`, place);
+  }
+
+  /** The place of a stack, or that of the callback which is running. */
+  #placeFrom(stack: string): string {
+    return placeOf(stack) || (this.#ticks.get(node.asyncHooks?.executionAsyncId() ?? 0) ?? '');
   }
 }
 

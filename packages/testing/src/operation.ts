@@ -135,7 +135,7 @@ export class Operation implements SlowSource {
     if (fn !== undefined && variant === 0)
       return `${this.label} ${this.#result instanceof Failure ? 'fails' : 'answers'}`;
     const outcome = outcomes[fn === undefined ? variant : variant - 1];
-    if (failures.has(outcome as Failure)) return `${this.label} fails with ${errorText((outcome as Failure).error)}`;
+    if (failures.has(outcome as Failure)) return `${this.label} fails with ${failureText((outcome as Failure).error)}`;
     return `${this.label} answers${outcomes.length > 1 ? ` ${show(outcome)}` : ''}`;
   }
 
@@ -211,6 +211,10 @@ export class Operation implements SlowSource {
   }
 
   addBatch(): void {}
+}
+
+function failureText(error: unknown): string {
+  return typeof error === 'object' && error !== null ? errorText(error) : show(error);
 }
 
 function isSignal(value: unknown): value is AbortSignal {

@@ -15,7 +15,7 @@ export interface ExploreOptions {
   readonly depth?: number | undefined;
   /** Ends the exploration after so many schedules or real milliseconds. Default: 5,000 schedules. */
   readonly budget?: { readonly schedules?: number | undefined; readonly ms?: number | undefined } | undefined;
-  /** The bound that must be finished within the budget, 0 to `bound`; `Infinity` for all. Default: 1, or `bound` if that is 0. */
+  /** The bound that must be finished within the budget, 0 to `bound`; `Infinity` for all up to `bound`. Default: 1, or `bound` if that is 0. */
   readonly demand?: number | undefined;
   /** Which events start inside the step of another. Default: `'cancel'`. */
   readonly overlap?: 'none' | 'cancel' | 'all' | undefined;
@@ -112,7 +112,10 @@ export function checkSettings(call: string, options: unknown): Settings {
     overlap: choice(call, 'overlap', given.overlap, ['cancel', 'none', 'all']),
     late: flag(call, 'late', given.late),
     commutes: optionalFunction(call, 'commutes', given.commutes),
-    replay: replay === undefined || replay === '' ? undefined : parseSchedule(`${call}: replay`, replay),
+    replay:
+      replay === undefined || replay === ''
+        ? undefined
+        : parseSchedule(given.replay === undefined ? `${call}: QUIESCE_REPLAY` : `${call}: replay`, replay),
     leftovers: choice(call, 'leftovers', given.leftovers, ['fail', 'ignore']) === 'fail',
     ignore: names(call, given.ignore),
     patience: {

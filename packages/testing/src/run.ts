@@ -1,4 +1,4 @@
-import { errorText, type FailureKind, type RunFailure, ScheduleError } from './errors.ts';
+import { errorText, type FailureKind, propertyOf, type RunFailure, ScheduleError } from './errors.ts';
 import type { Scope } from './host.ts';
 import type { Interruption, WorldSignal } from './interruption.ts';
 import type { Operation } from './operation.ts';
@@ -246,5 +246,5 @@ export function isSameFailure(a: RunFailure | undefined, b: RunFailure | undefin
 }
 
 function nameOf(error: unknown): string {
-  return error instanceof ScheduleError ? 'ScheduleError' : String((error as { name?: unknown } | null)?.name);
+  return error instanceof ScheduleError ? 'ScheduleError' : String(propertyOf(error, 'name'));
 }

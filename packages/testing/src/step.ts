@@ -5,7 +5,8 @@
 // 2. An event's callback is called from a macrotask, or from the round that its overlap names; never from a promise of the explorer.
 // 3. An overlapping event that is impossible when its round comes does not happen.
 
-import { endOfRun } from './end.ts';
+import { endOfRun, holds } from './end.ts';
+import { show } from './errors.ts';
 import { node } from './host.ts';
 import type { Interruption } from './interruption.ts';
 import { listAlternatives, passOver } from './order.ts';
@@ -19,8 +20,9 @@ import { isThenable } from './thenable.ts';
 
 /** Turns that captured immediates may take within one step. */
 const MOST_IMMEDIATES = 1_000;
-/** How long a stuck run waits for something real, in ms. */
+/** How long a stuck run waits for something real: in ms, and in looks, because a busy machine does little in that time. */
 const REAL_WAIT = 50;
+const LEAST_LOOKS = 20;
 
 /** Drives one run from its first step to its end. */
 export class Step {
@@ -131,7 +133,7 @@ export class Step {
     const chosen = list[decision.choice];
     const other = decision.overlap === undefined ? undefined : list[decision.overlap.choice];
     if (run.failure !== undefined || chosen === undefined || (decision.overlap !== undefined && other === undefined)) {
-      run.misfit ??= `point ${decision.point} has only ${list.length} possibilities: ${namesOf(list)}`;
+      run.misfit ??= `point ${decision.point} has only ${list.length === 1 ? '1 possibility' : `${list.length} possibilities`}: ${namesOf(list)}`;
       this.#end();
       return;
     }
@@ -222,7 +224,9 @@ export class Step {
   #endless(): void {
     const run = this.#run;
     const latest = run.story?.latest(6) ?? [];
-    const error = new Error(`The run did not end within ${run.settings.steps} steps`);
+    const error = new Error(
+      `The run did not end within ${run.settings.steps} steps. Raise \`steps\` when a run may be this long`,
+    );
     run.fail('endless', error, latest.length === 0 ? '' : `The last events: ${latest.join(', ')}`);
     this.#end();
   }
@@ -232,13 +236,14 @@ export class Step {
     const run = this.#run;
     const { host } = this.#session;
     const start = host.now();
+    let looks = 0;
     const look = (): void => {
       const isAwake = run.settled !== undefined || run.failure !== undefined || listAlternatives(run).length > 0;
       if (isAwake && run.failure === undefined) {
         const what = 'The test waited for something real, which the explorer can neither order nor await';
         run.fail('unmodelled', new Error(`${what}. Replace it by a fake of the world`));
       }
-      if (!isAwake && this.#watch.waits && host.now() - start < REAL_WAIT) {
+      if (!isAwake && this.#watch.waits && (looks++ < LEAST_LOOKS || host.now() - start < REAL_WAIT)) {
         host.setTimeout(look, 1);
         return;
       }
@@ -268,7 +273,7 @@ function withinStep(where: Where): string {
 
 function checkInvariant(run: Run, name: string, check: () => unknown): void {
   try {
-    if (check() !== false) return;
+    if (holds(`world.always: the check ${show(name)}`, check())) return;
     run.fail('invariant', new Error(`${name} does not hold`));
   } catch (error) {
     run.fail('invariant', error);
@@ -286,5 +291,6 @@ function waitingFor(run: Run): string {
   const parts = ['No operation, timer or signal is pending'];
   if (tasks.length > 0) parts.push(`${joined(tasks)} ${tasks.length === 1 ? 'is' : 'are'} pending`);
   if (open.length > 0) parts.push(`${joined(open)} ${open.length === 1 ? 'is' : 'are'} open`);
-  return parts.join('; ');
+  const hint = tasks.length === 0 ? '. `world.track` names promises that do not settle' : '';
+  return `${parts.join('; ')}${hint}`;
 }

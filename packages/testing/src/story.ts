@@ -1,3 +1,4 @@
+import { propertyOf } from './errors.ts';
 import { placeHere, placeOf } from './place.ts';
 import type { VirtualTimer } from './timers.ts';
 
@@ -42,7 +43,7 @@ export class Story {
   }
 
   rejected(reason: unknown): void {
-    const place = placeOf((reason as { stack?: unknown } | null | undefined)?.stack);
+    const place = placeOf(propertyOf(reason, 'stack'));
     this.note(`the test rejects${place === '' ? '' : ` (${place})`}`);
   }
 

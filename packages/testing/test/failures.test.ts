@@ -29,6 +29,16 @@ test('a test that rejects fails with its own error as the cause', async () => {
   expect(error.message).toMatch(/^test: a bug\n {3}1\. start/);
 });
 
+test('a thrown value that cannot be read fails as any other', async () => {
+  const bug = new Proxy({}, { get: () => check() });
+  const check = (): never => {
+    throw new Error('not readable');
+  };
+  const error = await exploring(() => Promise.reject(bug));
+  expect(error.kind).toBe('test');
+  expect(error.cause === bug).toBe(true);
+});
+
 test('a test that throws synchronously fails as one that rejects', async () => {
   const error = await exploring(() => {
     throw new Error('at once');
@@ -68,6 +78,18 @@ test('`atEnd`, `held` and `track` are checked after the test', async () => {
   expect(held.message).toMatch(/^end: permits must be 0 at the end, and is 2/);
   const tracked = await exploring((world) => world.track('task', new Promise(() => {})));
   expect(tracked.message).toMatch(/^end: task must have settled at the end/);
+});
+
+test.each([
+  ['fulfils', async () => false],
+  ['rejects', () => Promise.reject(new Error('too late'))],
+])('a check of `always` or `atEnd` that returns a promise is refused, also when it %s', async (_, check) => {
+  const always = await exploring((world) => world.always('the count', check));
+  expect(always).toMatchObject({ kind: 'invariant', cause: { name: 'TypeError' } });
+  expect(always.message).toMatch(/^invariant: world\.always: the check "the count" returned a promise/);
+  const atEnd = await exploring((world) => world.atEnd(check));
+  expect(atEnd).toMatchObject({ kind: 'end', cause: { name: 'TypeError' } });
+  expect(atEnd.message).toMatch(/^end: world\.atEnd: a check returned a promise/);
 });
 
 test('an unhandled rejection fails the schedule in which it happens, and reaches no listener of the process', async () => {
@@ -113,6 +135,11 @@ test('a test that waits for nothing is stuck, and the failure names what is pend
   expect(error.message).toMatch(/^stuck: The test waits, and nothing can happen\..*the answer is pending/);
 });
 
+test('a test that is stuck without a tracked promise says how to name what it waits for', async () => {
+  const error = await exploring(() => new Promise(() => {}));
+  expect(error.message).toMatch(/^stuck: .* `world\.track` names promises that do not settle\n/);
+});
+
 test('a run without an end fails after `steps`, and names its last events', async () => {
   const error = await exploring(
     async (world) => {
@@ -123,7 +150,7 @@ test('a run without an end fails after `steps`, and names its last events', asyn
   );
   expect(error.kind).toBe('endless');
   expect(error.message).toMatch(
-    /^endless: The run did not end within 20 steps \(The last events: .*poll\(\) #20 answers\)/,
+    /^endless: The run did not end within 20 steps\. Raise `steps` when a run may be this long \(The last events: .*poll\(\) #20 answers\)/,
   );
 });
 
@@ -179,6 +206,21 @@ test("an unref'd timer and a detached operation may stay pending", async () => {
     },
     { bound: 0 },
   );
+});
+
+test('listeners that Node adds for a request or an event target are not left behind', async () => {
+  const load = async (world: World, signal: AbortSignal) => {
+    const get = world.fetch(() => new Response('page'));
+    const target = new EventTarget();
+    target.addEventListener('change', () => {}, { signal });
+    await get(new Request('http://localhost/page', { signal }));
+  };
+  expect(await cancelEverywhere(load)).toMatchObject({ stoppedBy: 'exhausted' });
+  const error = await cancelling(async (world, signal) => {
+    await load(world, signal);
+    signal.addEventListener('abort', () => {});
+  });
+  expect(error.message).toMatch(/^left behind: The test ended and left behind a listener on the signal cancel \(/);
 });
 
 test('a resource that is closed twice, used after its end or closed before an inner one is misused', async () => {

@@ -75,6 +75,8 @@ test('`QUIESCE_REPLAY` is the default of `replay`', async () => {
   process.env['QUIESCE_REPLAY'] = '-';
   try {
     expect(await explore(() => {})).toMatchObject({ stoppedBy: 'replay', schedules: 1 });
+    process.env['QUIESCE_REPLAY'] = 'wrong';
+    await expect(explore(() => {})).rejects.toThrow(/^explore: QUIESCE_REPLAY must be a decision string such as/);
   } finally {
     delete process.env['QUIESCE_REPLAY'];
   }

@@ -1,9 +1,10 @@
-// The package under each runner, in a process of its own.
+// The package under each runner, in a process of its own, on this Node and on Node 24.
 import { spawn } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { nodeOf } from '../../../test/runtimes/install.ts';
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url));
 const folder = fileURLToPath(new URL('../../../test/.output/runners/', import.meta.url));
@@ -27,9 +28,9 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-function run(...args: string[]): Promise<{ code: number | null; output: string }> {
+function run(node: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, args, {
+    const child = spawn(node, args, {
       cwd: folder,
       env: { ...process.env, NO_COLOR: '1', CI: '1', FORCE_COLOR: '0' },
     });
@@ -72,8 +73,13 @@ function vitest(pool: string): string[] {
   ];
 }
 
-test.each(Object.entries(runners))('%s reports failures, and its next test is unaffected', async (_, args) => {
-  const { code, output } = await run(...args);
+const major = Number.parseInt(process.versions.node, 10);
+const cases = [...new Set([major, 24])].flatMap((version) =>
+  Object.entries(runners).map(([name, args]) => ({ name, version, args })),
+);
+
+test.each(cases)('$name on Node $version reports failures, and its next test is unaffected', async (one) => {
+  const { code, output } = await run(nodeOf(one.version), ...one.args);
   expect(code, output).not.toBe(0);
   const ends = [...output.matchAll(/^\s*(?<mark>ok|not ok|✓|✕|×)[^\n]*?(?<wanted>passes|fails): /gmu)].map(
     ({ groups }) => ({

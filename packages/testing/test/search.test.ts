@@ -309,6 +309,18 @@ test('a test that keeps state between runs is nondeterministic', async () => {
   expect(error.kind).toBe('nondeterminism');
 });
 
+test('a difference that does not come back is said to come from an earlier run', async () => {
+  let cache: Promise<unknown> | undefined;
+  const error = await explore(async (world) => {
+    const load = world.external('load', ['page']);
+    cache ??= load(1);
+    await cache;
+    await Promise.all([load(2), load(3)]);
+  }).catch((reason) => reason);
+  expect(error.kind).toBe('nondeterminism');
+  expect(error.message).toMatch(/Now both runs have the same possibilities: .* An earlier run changed something/);
+});
+
 test('explorations in one process queue, and a nested one is a TypeError', async () => {
   const order: string[] = [];
   await Promise.all([
@@ -327,4 +339,24 @@ test('explorations in one process queue, and a nested one is a TypeError', async
     await explore(() => {});
   }).catch((reason) => reason);
   expect(nested).toMatchObject({ kind: 'test', cause: { name: 'TypeError' } });
+});
+
+test.each<[string, (world: World) => unknown]>([
+  ['the first step', () => explore(() => {})],
+  [
+    'a callback of an event',
+    (world) => new Promise((resolve) => world.events('x', [1], () => resolve(explore(() => {})))),
+  ],
+  [
+    'one branch only',
+    async (world) => {
+      const load = world.external('load', ['page']);
+      const first = await Promise.race([load(1).then(() => 1), load(2).then(() => 2)]);
+      await world.rest();
+      if (first === 2) await explore(() => {});
+    },
+  ],
+])('an exploration that is nested in %s is a TypeError', async (_, body) => {
+  const error = await explore(body).catch((reason) => reason);
+  expect(error).toMatchObject({ kind: 'test', cause: { name: 'TypeError' } });
 });

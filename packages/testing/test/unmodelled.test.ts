@@ -1,7 +1,8 @@
 import { pbkdf2Sync, randomBytes, randomUUID, webcrypto } from 'node:crypto';
-import { readFile, readFileSync } from 'node:fs';
+import { createReadStream, readFile, readFileSync, watch } from 'node:fs';
 import { readFile as readFilePromise } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { finished } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { gzip, gzipSync } from 'node:zlib';
 import { explore, ScheduleError, type World } from '@quiesce/testing';
@@ -74,6 +75,27 @@ test.each(Object.entries(real))('%s is refused also in one branch only', async (
   expect(error.kind).toBe('unmodelled');
   expect(error.message).toMatch(text);
   expect(error.schedule).toMatch(/^0:1/);
+});
+
+test.each<[string, () => unknown, RegExp]>([
+  ['zlib', () => gzip('text', () => {}), /zlib/],
+  ['crypto.subtle', () => void webcrypto.subtle.digest('SHA-256', new Uint8Array(8)), /crypto/],
+  ['a watcher that is closed at once', () => watch(file).close(), /a file/],
+])('%s is refused in one branch only, also when the test does not wait for it', async (_, act, text) => {
+  const error = await explore(async (world) => {
+    const load = world.external('load', ['page']);
+    const first = await Promise.race([load(1).then(() => 1), load(2).then(() => 2)]);
+    if (first === 2) act();
+    await world.rest();
+  }).catch((reason) => reason);
+  expect(error).toMatchObject({ kind: 'unmodelled' });
+  expect(error.message).toMatch(text);
+  expect(error.message).toMatch(/unmodelled\.test\.ts:\d+/);
+});
+
+test('a file that a stream opens later is refused with the place that made the stream', async () => {
+  const error = await explore(() => finished(createReadStream(file).resume())).catch((reason) => reason);
+  expect(error.message).toMatch(/^unmodelled: The test made a file .*unmodelled\.test\.ts:\d+/);
 });
 
 test('`ignore` accepts a type of resource', async () => {

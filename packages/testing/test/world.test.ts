@@ -110,7 +110,7 @@ test('`label` names the operation', async () => {
   ).catch((reason: ScheduleError) => reason);
   expect((error as ScheduleError).story).toEqual([
     expect.stringContaining('PUT a starts'),
-    expect.stringContaining('PUT a fails with "full" was thrown'),
+    expect.stringContaining('PUT a fails with "full" '),
   ]);
 });
 

@@ -179,11 +179,12 @@ class Storm {
         await server.restart();
         continue;
       }
-      const fault = this.#integer(5);
+      const fault = this.#integer(6);
       if (fault === 0) node.proxy.cut();
       else if (fault === 1) node.proxy.silence();
       else if (fault === 2) node.proxy.mute();
       else if (fault === 3) node.proxy.delay(this.#integer(120));
+      else if (fault === 4) node.proxy.deafen();
       else node.stop();
       // Now and then longer than `memberTtl`.
       await this.#pause(this.#integer(6) === 0 ? 4_000 : 800);
