@@ -70,7 +70,9 @@ describe.skipIf(postgres.isMissing)(`a drainable queue of pg-boss${postgres.note
     }
 
     /** The same boss, with another `fetch`. */
-    function withFetch(fetch: (name: string, options: { includeMetadata: true }) => Promise<unknown>): QueueBoss {
+    function withFetch(
+      fetch: (name: string, options: { includeMetadata: true; batchSize: number }) => Promise<unknown>,
+    ): QueueBoss {
       const methods = [
         'complete',
         'fail',
@@ -128,6 +130,104 @@ describe.skipIf(postgres.isMissing)(`a drainable queue of pg-boss${postgres.note
       await until(() => doneCount, 10);
       await drainable.drain(CancellationToken.never);
       expect(maxCount).toBe(3);
+    });
+
+    it('fetches the next jobs at once while a fetch finds as many as it asks for', async () => {
+      await boss.createQueue(queue);
+      for (let n = 0; n < 4; n++) await send();
+      const [secondRuns, firstEnded, secondReleased, allDone] = [gate(), gate(), gate(), gate()];
+      let [fetchCount, startCount] = [0, 0];
+      // While the second fetch is on its way, the second job ends as well. Then one place more is free than it asks for.
+      const slow = withFetch(async (...args) => {
+        const jobs = await boss.fetch(...args);
+        if (++fetchCount !== 2) return jobs;
+        secondReleased.open();
+        await firstEnded;
+        return jobs;
+      });
+      const work = async () => {
+        const number = ++startCount;
+        if (number === 1) await secondRuns;
+        if (number === 2) {
+          secondRuns.open();
+          await secondReleased;
+        }
+        if (number === 4) allDone.open();
+      };
+      const complete = slow.complete;
+      let completedCount = 0;
+      slow.complete = async (...args) => {
+        await complete(...args);
+        // The loop sees the end of the job before the jobs of the fetch.
+        if (++completedCount === 2) setTimeout(firstEnded.open, 20);
+      };
+      const drainable = drainableQueue(slow, queue, work, { concurrency: 2, pollingInterval: 3_600_000 });
+      await allDone;
+      await drainable.drain(CancellationToken.never);
+      expect(startCount).toBe(4);
+    });
+
+    it('leaves the next run of a job alone when the answer to its outcome was lost', async () => {
+      const [lost, released] = [gate(), gate()];
+      await boss.createQueue(queue);
+      const id = await send({ retryLimit: 3 });
+      const unanswered = withFetch((...args) => boss.fetch(...args));
+      const { fail } = unanswered;
+      let failCount = 0;
+      unanswered.fail = async (...args) => {
+        await fail(...args);
+        if (++failCount > 1) return;
+        await lost;
+        throw new Error('Connection terminated');
+      };
+      const first = drainableQueue(unanswered, queue, () => Promise.reject(new Error('no')), { pollingInterval: 20 });
+      await until(() => state(id), 'retry');
+      first.stop();
+      const next = startNext(() => {
+        lost.open();
+        return released;
+      });
+      await first.drain(CancellationToken.never);
+      expect(await stored(id)).toMatchObject({ state: 'active', retryCount: 1 });
+      released.open();
+      await next.drain(CancellationToken.never);
+      expect(await state(id)).toBe('completed');
+    });
+
+    it.runIf(version === 12)('records the outcome after a restart of PostgreSQL that takes some seconds', async () => {
+      await boss.createQueue(queue);
+      const id = await send();
+      const restarting = withFetch((...args) => boss.fetch(...args));
+      const { complete } = restarting;
+      let callCount = 0;
+      restarting.complete = async (...args) => {
+        if (++callCount < 7) throw new Error('the database system is starting up');
+        return await complete(...args);
+      };
+      const drainable = drainableQueue(restarting, queue, () => ({}), { pollingInterval: 20 });
+      await until(() => callCount > 0, true);
+      await drainable.drain(CancellationToken.never);
+      expect([await state(id), errors]).toEqual(['completed', []]);
+    });
+
+    it.runIf(version === 12)('gives the outcome up at the end of its drain, and reports that', async () => {
+      const begun = gate();
+      await boss.createQueue(queue);
+      const id = await send();
+      const lost = withFetch((...args) => boss.fetch(...args));
+      lost.fail = () => Promise.reject(new Error('Connection terminated'));
+      const work = async (_: unknown, token: CancellationToken) => {
+        begun.open();
+        await token.cancelled();
+        throw token.reason;
+      };
+      const drainable = drainableQueue(lost, queue, work, { cleanupTimeout: 0 });
+      await begun;
+      drainable.abort('deploy');
+      await drainable.drain(CancellationToken.never).catch(() => {});
+      await until(() => errors.length, 1);
+      expect(errors[0]).toContain('was drained before the outcome of a job was recorded. The job expires');
+      expect(await state(id)).toBe('active');
     });
 
     it('cancels the token with the reason of `abort`, and gives the job back for a retry', async () => {

@@ -111,7 +111,7 @@ export function sinkOf(call: string, logger: Logger): LogSink {
   if (typeof logger === 'function' && marks.stdSerializers === undefined) return { write: logger };
   if (logger instanceof Terminal) return terminalSink(logger);
   if (has('log') && typeof marks.transports === 'object' && marks.format !== undefined)
-    return winstonSink(logger as WinstonLike);
+    return winstonSink(call, logger as WinstonLike);
   if (has('info', 'warn', 'error', 'child', 'fatal', 'trace') && marks.settings === undefined)
     return pinoSink(logger as PinoLike);
   if (has('info', 'warn', 'error', 'groupEnd')) return textSink(logger as ConsoleLogger, 'info');
@@ -156,14 +156,22 @@ function pinoSink(logger: PinoLike): LogSink {
   const isPino = typeof bindings === 'function';
   const isSerialized = isPino || typeof serializers?.err === 'function';
   const convert = isSerialized ? (error: unknown) => error : plain;
+  const destinations = (): Destination[] => {
+    // The stream of a rotating file of bunyan has the stream of its file.
+    const all = Array.isArray(streams) ? streams.flatMap(({ stream }: BunyanStream) => [stream, stream?.stream]) : [];
+    return [streamOfPino(logger), ...all].filter(isDestination);
+  };
   return {
-    write: (event) => logger[event.level](fieldsOf(event, convert), formatLogEvent(event, { oneLine: true })),
+    write: (event) => {
+      // It would emit an error, which would be uncaught, and the line would be lost.
+      if (destinations().some(({ writable }) => writable === false))
+        throw new Error('a stream of the logger has ended');
+      return logger[event.level](fieldsOf(event, convert), formatLogEvent(event, { oneLine: true }));
+    },
     flush: async () => {
       // A flush of another kind might never call `done`.
       if (isPino && typeof logger.flush === 'function') await new Promise<void>((done) => logger.flush?.(() => done()));
-      // The stream of a rotating file of bunyan has the stream of its file.
-      const all = Array.isArray(streams) ? streams.flatMap(({ stream }: BunyanStream) => [stream, stream?.stream]) : [];
-      await Promise.all([streamOfPino(logger), ...all].filter(isFlushable).map(flush));
+      await Promise.all(destinations().map(flush));
     },
     // The thread of a transport may need longer to start than the program runs. pino waits for it when the process exits.
     ...(isPino && { writesAtExit: true }),
@@ -179,7 +187,13 @@ function streamOfPino(logger: object): unknown {
   return undefined;
 }
 
-function isFlushable(value: unknown): value is Flushable {
+/** A stream that a logger writes to. */
+interface Destination extends Flushable {
+  /** False when the stream has ended. */
+  readonly writable?: boolean;
+}
+
+function isDestination(value: unknown): value is Destination {
   return typeof (value as Partial<Flushable> | undefined)?.writableLength === 'number';
 }
 
@@ -193,11 +207,19 @@ interface WinstonLike extends WinstonLogger {
   once?(event: 'finish', listener: () => void): unknown;
 }
 
-function winstonSink(logger: WinstonLike): LogSink {
-  const { levels = {} } = logger;
+function winstonSink(call: string, logger: WinstonLike): LogSink {
+  const { levels } = logger;
   // The levels of syslog have another name.
-  const warn = levels['warn'] === undefined && levels['warning'] !== undefined ? 'warning' : 'warn';
+  const warn = levels !== undefined && !('warn' in levels) && 'warning' in levels ? 'warning' : 'warn';
   const levelOf = (level: LogLevel): string => (level === 'warn' ? warn : level);
+  // winston drops an entry of an unknown level.
+  const missing = levels && ['info', warn, 'error'].find((level) => !(level in levels));
+  if (missing !== undefined) {
+    throw new TypeError(
+      `${call}: logger: this logger of winston has no level "${missing}". Write (event) => ` +
+        'logger.log(levelOf(event), formatLogEvent(event)) with a function that chooses one of its levels',
+    );
+  }
   return {
     write: (event) => {
       // It would emit an error, which would be uncaught.

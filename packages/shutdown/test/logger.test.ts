@@ -2,7 +2,7 @@
 import { Console } from 'node:console';
 import { readFileSync } from 'node:fs';
 import { Writable } from 'node:stream';
-import { type LogEvent, type Logger, logEventToJson } from '@quiesce/shutdown';
+import { type LogEvent, type Logger, logEventToJson, Shutdown } from '@quiesce/shutdown';
 import bunyan from 'bunyan';
 import Fastify from 'fastify';
 import { pino } from 'pino';
@@ -332,6 +332,13 @@ it('the table of events in the README lists the events and their fields', async 
     expect([event, names.sort()]).toEqual([event, [...(fields.get(event) ?? [])].sort()]);
 });
 
+it('a logger of winston without one of the levels is refused, because winston drops lines of unknown levels', () => {
+  const logger = winston.createLogger({ levels: { fatal: 0, error: 1, notice: 2 }, silent: true });
+  expect(() => new Shutdown({ logger })).toThrow(
+    /^new Shutdown: logger: this logger of winston has no level "info"\. Write \(event\) => /,
+  );
+});
+
 describe('a logger that fails or has ended', () => {
   /** Returns what is written to stderr from now on, instead of writing it. */
   const stderr = (): string[] => {
@@ -383,6 +390,26 @@ describe('a logger that fails or has ended', () => {
       throw new Error('EPIPE');
     });
     expect(spy).toHaveBeenCalled();
+  });
+
+  it.each([
+    ['pino', (stream: Writable) => pino({}, stream)],
+    ['bunyan', (stream: Writable) => bunyan.createLogger({ name: 'svc', stream })],
+  ])('prints its lines to stderr when the stream of %s has ended', async (_, make) => {
+    const written = stderr();
+    const uncaught: unknown[] = [];
+    const stream = streamTo([]);
+    stream.on('error', (error) => uncaught.push(error));
+    const { shutdown, end } = start({ logger: make(stream) });
+    stream.end();
+    shutdown.request('deploy');
+    expect((await end()).exitCode).toBe(0);
+    expect(written.map((text) => text.split('\n')[0])).toEqual([
+      'shutting down: deploy',
+      'the logger has failed: a stream of the logger has ended',
+      expect.stringMatching(/^stopped with 0/),
+    ]);
+    expect(uncaught).toEqual([]);
   });
 
   it('prints the last lines to stderr when a hook ends winston', async () => {

@@ -255,6 +255,18 @@ describe('a worker that dies', { timeout: 60_000 }, () => {
     expect((await error) as Error).toHaveProperty('name', expect.stringMatching(/^Worker(Failed|Ended)Error$/));
   });
 
+  it('handles an error that it emits while it is terminated', async () => {
+    const failure = new Event('error', { cancelable: true });
+    class Failing extends EventTarget {
+      postMessage(): void {}
+      terminate(): void {
+        this.dispatchEvent(failure);
+      }
+    }
+    await new TaskWorker(new Failing()).shutdown();
+    expect(failure.defaultPrevented).toBe(true);
+  });
+
   it('rejects its shutdown with the failure when no call has seen it', async () => {
     const worker = new TaskWorker(await startMissing());
     while (!worker.isClosed) await macrotask();
@@ -336,6 +348,48 @@ describe('a port', () => {
     await started;
     token.cancel('enough');
     expect(await result).toBe('enough');
+  });
+});
+
+describe('a call through a port', () => {
+  it('rejects with the reason when the work has cancelled its own token', async () => {
+    const { port1, port2 } = new MessageChannel();
+    serveTasks(
+      (_: null, token) => {
+        token.cancel(new RangeError('found'));
+        token.throwIfCancelled();
+      },
+      { port: port2 },
+    );
+    await using worker = new TaskWorker(port1);
+    expect(await rejection(worker.run(null))).toMatchObject({ name: 'RangeError', message: 'found' });
+  });
+
+  it('is not sent when its signal aborts while the call begins', async () => {
+    const { port1, port2 } = new MessageChannel();
+    await using worker = new TaskWorker(port1);
+    for (let last = 1; last <= 10; last++) {
+      const controller = new AbortController();
+      const abort = (): void => {
+        Reflect.deleteProperty(controller.signal, 'aborted');
+        controller.abort('enough');
+      };
+      let reads = 0;
+      const aborted = (): boolean => {
+        if (++reads === last) abort();
+        return reads >= last;
+      };
+      Object.defineProperty(controller.signal, 'aborted', { get: aborted, configurable: true });
+      let outcome: unknown = 'waits for the worker';
+      worker.run(null, { signal: controller.signal }).catch((reason) => {
+        outcome = reason;
+      });
+      // The call reads it less often than that.
+      if (reads < last) abort();
+      await macrotask();
+      expect([last, outcome]).toEqual([last, 'enough']);
+    }
+    port2.close();
   });
 });
 

@@ -101,7 +101,8 @@ const CALL = 'drainableQueue';
  * **Timing.** The first fetch starts at once. After `abort`, `drain` takes at most `cleanupTimeout` and one second for the
  * database.
  *
- * **Cancel safety.** A job may run again when the process or its connection ends before the outcome is recorded. A job without
+ * **Cancel safety.** The outcome is recorded also after a restart of the database that takes some seconds. A job may run again when
+ * the process ends, or the drain reaches its deadline, before that. A job without
  * retries stays cancelled when the process is killed between `boss.cancel` and `boss.resume`.
  *
  * @param boss a started `PgBoss`, with a listener for its event `error`
@@ -140,6 +141,8 @@ export function drainableQueue<Data = unknown>(
   checkTime(`${CALL}: pollingInterval`, pollingInterval);
   checkTime(`${CALL}: lockCheckInterval`, lockCheckInterval);
   const stopping = new CancellationToken();
+  /** Cancelled when `drain` ends: outcomes that are not recorded yet are given up. */
+  const closed = new CancellationToken();
   /** The jobs whose outcome is not recorded yet. */
   const jobs = new Set<Promise<void>>();
   /** Wakes the loop when a job has ended. */
@@ -149,6 +152,11 @@ export function drainableQueue<Data = unknown>(
     stop: () => {
       stopping.cancel();
       return loop;
+    },
+    close: async () => {
+      closed.cancel(
+        new Error(`${CALL}: "${queue}" was drained before the outcome of a job was recorded. The job expires`),
+      );
     },
   });
   const loop = fetchJobs();
@@ -166,14 +174,16 @@ export function drainableQueue<Data = unknown>(
           onSlot();
         });
       }
-      if (jobs.size < concurrency) await select({ stopping, tick: sleep(pollingInterval) });
-      else
+      if (jobs.size === concurrency) {
         await select({
           stopping,
           slot: new Promise<void>((resolve) => {
             onSlot = resolve;
           }),
         });
+      } else if (fetched?.length !== batchSize) {
+        await select({ stopping, tick: sleep(pollingInterval) });
+      }
     }
     await Promise.all(jobs);
   }
@@ -188,8 +198,9 @@ export function drainableQueue<Data = unknown>(
     if (running.isLost) return;
     const attempt = attemptOf(job);
     if (outcome.status === 'cancelled') await giveBack(job, outcome.reason);
-    else if (outcome.status === 'rejected') await record(() => boss.fail(queue, attempt, outcome.reason as object));
-    else await record(() => boss.complete(queue, attempt, outcome.value as object));
+    else if (outcome.status === 'rejected')
+      await record(job, () => boss.fail(queue, attempt, outcome.reason as object));
+    else await record(job, () => boss.complete(queue, attempt, outcome.value as object));
   }
 
   /**
@@ -199,11 +210,28 @@ export function drainableQueue<Data = unknown>(
   async function giveBack(job: QueueJob<Data>, reason: unknown): Promise<void> {
     const attempt = attemptOf(job);
     if (job.retryCount < job.retryLimit) {
-      await record(() => boss.fail(queue, attempt, { message: `Cancelled, and given back: ${reason}` }));
+      await record(job, () => boss.fail(queue, attempt, { message: `Cancelled, and given back: ${reason}` }));
       return;
     }
-    await record(() => boss.cancel(queue, attempt));
-    await record(() => boss.resume(queue, job.id));
+    await record(job, () => boss.cancel(queue, attempt));
+    // It changes only a cancelled job, so a second execution changes nothing.
+    await repeat(() => boss.resume(queue, job.id));
+  }
+
+  /** Records the end of a run. The statement may have been executed although it failed: then another worker may run the job. */
+  async function record(job: QueueJob<Data>, statement: () => Promise<unknown>): Promise<void> {
+    let hasFailed = false;
+    await repeat(async () => {
+      if (hasFailed && !(await isHeld(job))) return;
+      hasFailed = true;
+      await statement();
+    });
+  }
+
+  /** Retries, because the connection may have broken, or the server restarts. A TypeError means that JSON cannot express the output. */
+  async function repeat(statement: () => Promise<unknown>): Promise<void> {
+    const retryIf = (error: unknown): boolean => !(error instanceof TypeError);
+    await retry(statement, { attempts: 10, delay: 100, maxDelay: 4_000, signal: closed, retryIf });
   }
 
   /** Identifies the job in a statement. Before pg-boss 12, a later attempt of the same job has the same identity. */
@@ -251,11 +279,6 @@ export function drainableQueue<Data = unknown>(
       reportUncaught(unhandled);
     }
   }
-}
-
-/** Retries, because a pool may lend connections that have just broken. A second execution changes nothing. */
-async function record(statement: () => Promise<unknown>): Promise<void> {
-  await retry(statement, { attempts: 5, delay: 100 });
 }
 
 function isBoss(value: unknown): value is QueueBoss {

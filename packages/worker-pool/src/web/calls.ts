@@ -12,11 +12,10 @@ export interface CallMessage {
   readonly call: ThreadCall<unknown>;
 }
 
-/** How a call ended. `cancelled` when it failed with the reason of its token, which the caller has. */
+/** How a call ended. `cancelled` when it failed with the reason of its token, which the caller has, unless the work itself cancelled it. */
 export type Reply =
   | { readonly status: 'fulfilled'; readonly value: unknown }
-  | { readonly status: 'rejected'; readonly reason: WiredReason }
-  | { readonly status: 'cancelled' };
+  | { readonly status: 'rejected' | 'cancelled'; readonly reason: WiredReason };
 
 /** From the worker. */
 export type ReplyMessage = Reply & { readonly id: number };

@@ -41,6 +41,8 @@ export async function runTask({ what, token, cleanupTimeout, clock, sharedMemory
     else timer = clock.setTimer(cleanupTimeout, end, { ref: true });
   });
   try {
+    // A deadline may have passed since the check above.
+    if (ender.signal.aborted) throw token.reason;
     return await send(shared, ender.signal);
   } catch (error) {
     if (!token.isCancelled) throw error;

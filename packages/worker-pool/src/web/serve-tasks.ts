@@ -62,11 +62,11 @@ export function serveTasks<I, O>(
       const value = await task(call as ThreadCall<I>);
       reply(id, { status: 'fulfilled', value }, transferList(value));
     } catch (error) {
-      if (endedByReason(flags)) return reply(id, { status: 'cancelled' });
+      const status = endedByReason(flags) ? 'cancelled' : 'rejected';
       try {
-        reply(id, { status: 'rejected', reason: wireReason(error) });
+        reply(id, { status, reason: wireReason(error) });
       } catch {
-        reply(id, { status: 'rejected', reason: wireText(error) });
+        reply(id, { status, reason: wireText(error) });
       }
     }
   };

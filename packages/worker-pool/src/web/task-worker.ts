@@ -286,13 +286,12 @@ export class TaskWorker implements AsyncDisposable {
     // Has an effect where memory is not shared: otherwise the worker has done it.
     markEnded(call.flags, reply.status === 'cancelled');
     if (reply.status === 'fulfilled') call.resolve(reply.value);
-    else call.reject(reply.status === 'rejected' ? unwireReason(reply.reason) : undefined);
+    else call.reject(unwireReason(reply.reason));
   }
 
   /** An error of a worker that nothing has caught, or of its file. Node emits the error, a browser an event with its text. */
   #onError(event: Partial<ErrorEvent>): void {
-    // A worker whose error is handled here must not end the program of its owner, as in Deno.
-    event.preventDefault?.();
+    handleError(event);
     const cause = event instanceof Error ? event : (event.error ?? undefined);
     const why = event.message || 'its file could not be loaded';
     this.#fail(why, cause === undefined ? undefined : { cause });
@@ -323,7 +322,15 @@ export class TaskWorker implements AsyncDisposable {
     for (const unlisten of this.#unlisten) unlisten();
     this.#unlisten = [];
     this.#port?.close();
-    if (this.#worker.terminate !== undefined) await this.#worker.terminate();
-    else this.#worker.close?.();
+    if (this.#worker.terminate === undefined) return this.#worker.close?.();
+    // Node emits the error of a worker also while it terminates.
+    const unlisten = listen(this.#worker, 'error', handleError);
+    await this.#worker.terminate();
+    unlisten();
   }
+}
+
+/** A worker whose error is handled here must not end the program of its owner, as in Deno. */
+function handleError(event: unknown): void {
+  (event as Partial<ErrorEvent>).preventDefault?.();
 }
