@@ -63,7 +63,7 @@ describe('a fleet that lives long retains nothing', () => {
     const caller = await join('caller', false);
     const signal = new CancellationToken();
     let count = 0;
-    const growth = await bytesPerTurn({ turns: 30 }, async () => {
+    const growth = await bytesPerTurn({ turns: 200, below: 61 }, async () => {
       const jobs = Array.from({ length: 20 }, async () => {
         const key = ['jobs', count++];
         const job = worker.run(key, (token) => token.cancelled());
@@ -91,7 +91,7 @@ describe('a fleet that lives long retains nothing', () => {
     const [a, b] = [await join('a'), await join('b')];
     const signal = new CancellationToken();
     let count = 0;
-    const growth = await bytesPerTurn({ turns: 30 }, async () => {
+    const growth = await bytesPerTurn({ turns: 60, below: 80 }, async () => {
       const names = Array.from({ length: 20 }, () => `lease ${count++}`);
       const all = names.map(async (name) => {
         const given = new CancellationToken();
@@ -120,7 +120,7 @@ describe('a fleet that lives long retains nothing', () => {
   test('of members that have joined and left', async () => {
     const api = await join('api');
     let count = 0;
-    const growth = await bytesPerTurn({ turns: 24 }, async () => {
+    const growth = await bytesPerTurn({ turns: 100, below: 100 }, async () => {
       for (let i = 0; i < 10; i++) {
         const options = { engine, clock, node: `n${count++}`, retention, lostFor: 0 };
         const fleet = await joinFleet(options);
