@@ -1,4 +1,4 @@
-// What needs no PostgreSQL.
+// Tests without a PostgreSQL.
 import { setImmediate } from 'node:timers/promises';
 import { CancellablePool } from '@quiesce/adapters/pg';
 import { CancellationToken } from '@quiesce/cancellation-token';

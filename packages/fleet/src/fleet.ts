@@ -302,7 +302,7 @@ export class Fleet implements AsyncDisposable {
    * @param key the key, or one above it
    * @param reason an error or a plain JSON value; other members get its name, message and code. Default: a `CancelledError`
    * @param options `until`, `timeout`, `ttl`, `signal`
-   * @returns the receipt: what is confirmed, member by member
+   * @returns the receipt, with the confirmed state of each member
    * @throws (rejects) EngineUnavailableError when the engine has not confirmed the record in time: trying again is safe;
    *   CancelIncompleteError when the state in `until` was not confirmed in time; ClosedError when the fleet is closed; the reason
    *   of `signal`; TypeError and RangeError for bad arguments, before anything is cancelled
@@ -370,7 +370,7 @@ export class Fleet implements AsyncDisposable {
    * **Timing.** The lease is renewed every third of `ttl`. It is given back when the work has ended, however long that takes after
    * a cancellation.
    *
-   * **Fairness.** None: any waiting process may be next.
+   * **Fairness.** Any of the waiting processes may be the next holder.
    *
    * **Cancel safety.** When the wait ends early, this process holds no permit.
    *

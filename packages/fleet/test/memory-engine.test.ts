@@ -4,7 +4,7 @@ import { engineContract } from '@quiesce/fleet/testing';
 import { describe, expect, it } from 'vitest';
 import type { asMemoryEngine } from '../src/memory-engine.ts';
 
-/** What the interface of engines hides. Not imported: the build has a copy of the class. */
+/** The class of the engine. Only its type is imported, because the build has a copy of the class. */
 type Internals = NonNullable<ReturnType<typeof asMemoryEngine>>;
 
 describe('the engine in memory', () => {

@@ -14,7 +14,7 @@ export interface TestProxy {
   silence(): void;
   /** The same, and new connections are silent, too, until `heal`. */
   mute(): void;
-  /** Forwards nothing more from the server on the connections that are open. What a client sends still arrives. */
+  /** Stops forwarding from the server on open connections. The server still receives everything from the client. */
   deafen(): void;
   /** Forwards everything `ms` later, in order. 0: at once. */
   delay(ms: number): void;

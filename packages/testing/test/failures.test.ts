@@ -29,7 +29,7 @@ test('a test that rejects fails with its own error as the cause', async () => {
   expect(error.message).toMatch(/^test: a bug\n {3}1\. start/);
 });
 
-test('a thrown value that cannot be read fails as any other', async () => {
+test('a thrown value whose properties throw is the cause of a ScheduleError', async () => {
   const bug = new Proxy({}, { get: () => check() });
   const check = (): never => {
     throw new Error('not readable');

@@ -325,8 +325,11 @@ export class TaskWorker implements AsyncDisposable {
     if (this.#worker.terminate === undefined) return this.#worker.close?.();
     // Node emits the error of a worker also while it terminates.
     const unlisten = listen(this.#worker, 'error', handleError);
-    await this.#worker.terminate();
-    unlisten();
+    try {
+      await this.#worker.terminate();
+    } finally {
+      unlisten();
+    }
   }
 }
 
