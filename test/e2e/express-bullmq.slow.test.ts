@@ -87,6 +87,6 @@ describe.skipIf(redis.isMissing)(`the services with a queue of jobs${redis.note}
 
 it('the README states the lines of both programs, and the one with Quiesce has fewer', () => {
   const [ours, other] = [linesOf('express-bullmq/service.ts'), linesOf('express-bullmq/rival.ts')];
-  expect(exampleText('express-bullmq/README.md')).toMatch(new RegExp(`\\| lines +\\| ${ours} +\\| ${other} +\\|`));
+  expect(exampleText('express-bullmq/README.md')).toContain(`${ours} lines against ${other}`);
   expect(ours).toBeLessThan(other);
 });

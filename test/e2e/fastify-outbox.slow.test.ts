@@ -149,6 +149,6 @@ function post({ origin }: Service, digit: string, signal: AbortSignal | null = n
 
 it('the README states the lines of both programs, and the one with Quiesce has fewer', () => {
   const [ours, other] = [linesOf('fastify-outbox/service.ts'), linesOf('fastify-outbox/rival.ts')];
-  expect(exampleText('fastify-outbox/README.md')).toMatch(new RegExp(`\\| lines +\\| ${ours} +\\| ${other} +\\|`));
+  expect(exampleText('fastify-outbox/README.md')).toContain(`${ours} lines against ${other}`);
   expect(ours).toBeLessThan(other);
 });
