@@ -70,5 +70,5 @@ export function failures(path) {
 /** @param {string} text */
 function firstLine(text) {
   // Vitest creates the stack of a timeout before the test runs, when it has no message yet.
-  return text.split('\n', 1)[0].replace('STACK_TRACE_ERROR', 'the test timed out');
+  return (text.split('\n', 1)[0] ?? '').replace('STACK_TRACE_ERROR', 'the test timed out');
 }

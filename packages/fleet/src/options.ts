@@ -1,5 +1,23 @@
 import { CancellationToken } from '@quiesce/cancellation-token';
-import { checkKind, show } from '@quiesce/internal';
+import { checkKind, checkOptions, show } from '@quiesce/internal';
+
+/**
+ * Does what `checkOptions` does for options with time limits. A limit that is not a number is a TypeError, as other options are.
+ *
+ * @throws TypeError for unknown options, and for those of the wrong kind; RangeError when a limit is out of range
+ */
+export function checkTimedOptions(
+  call: string,
+  options: object | undefined,
+  known: readonly string[],
+  flags?: readonly string[],
+): void {
+  for (const key of known) {
+    const value: unknown = key.endsWith('imeout') ? Object(options)[key] : undefined;
+    if (value !== undefined) checkKind(typeof value === 'number', `${call}: ${key}`, 'milliseconds', value);
+  }
+  checkOptions(call, options, known, flags);
+}
 
 /**
  * Returns a number in its range, or the default.

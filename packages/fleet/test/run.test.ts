@@ -1,5 +1,6 @@
 import { CancellationToken, ClosedError } from '@quiesce/cancellation-token';
-import { EngineUnavailableError } from '@quiesce/fleet';
+import { EngineUnavailableError, type Fleet } from '@quiesce/fleet';
+import { Shutdown } from '@quiesce/shutdown';
 import { describe, expect, it } from 'vitest';
 import { deaf, obedient, rejection, world } from './vocabulary.ts';
 
@@ -225,5 +226,29 @@ describe('joining', () => {
   ])('refuses %j', async (options, type) => {
     const { join } = world();
     expect(await rejection(join('one', options as object))).toBeInstanceOf(type);
+  });
+
+  it.each([
+    ...['reread', 'memberTtl', 'lostFor', 'requestTimeout', 'joinTimeout', 'retention'].map(
+      (option) => ['joinFleet', option] as const,
+    ),
+    ...['timeout', 'ttl'].map((option) => ['cancel', option] as const),
+    ...['permits', 'ttl', 'grace', 'timeout'].map((option) => ['lease', option] as const),
+    ...['permits', 'ttl', 'timeout'].map((option) => ['attach: slot', option] as const),
+    ['run', 'unreachable'],
+  ] as const)('%s: %s is refused with a TypeError when it is not a number', async (call, option) => {
+    const { join } = world();
+    const wrong = { [option]: '5000' };
+    const calls: Record<string, (fleet: Fleet) => unknown> = {
+      joinFleet: () => join('two', wrong),
+      cancel: (fleet) => fleet.cancel('jobs', undefined, wrong),
+      lease: (fleet) => fleet.lease('billing', () => {}, wrong),
+      run: (fleet) => fleet.run('jobs/1', () => {}, wrong),
+      'attach: slot': (fleet) => fleet.attach(new Shutdown({ logger: false }), { slot: { name: 'rollout', ...wrong } }),
+    };
+    const fleet = await join('one');
+    const error = await rejection((async () => calls[call]?.(fleet))());
+    expect(error).toBeInstanceOf(TypeError);
+    expect(error).toMatchObject({ message: expect.stringContaining(`${call}: ${option}: expected `) });
   });
 });
