@@ -23,7 +23,7 @@ describe('a storm loses no cancel, hits nothing else, and makes no receipt untru
     `on a Redis that forgets everything when it is killed${redis.note}`,
     { timeout: LONG },
     async () => {
-      expect(await storm(() => startRedis(), { kind: 'redis', cancels })).toMatchObject(clean);
+      expect(await storm(() => startRedis(), { kind: 'redis', isForgetful: true, cancels })).toMatchObject(clean);
     },
   );
 

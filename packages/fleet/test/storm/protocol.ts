@@ -13,6 +13,8 @@ export interface Setup {
   readonly port: number;
   readonly node: string;
   readonly namespace: string;
+  /** Whether it runs work. The others only cancel. */
+  readonly isMember: boolean;
   readonly timeout: number;
 }
 
@@ -38,7 +40,7 @@ export type Report =
       readonly code: string;
       readonly isRecorded: boolean;
     }
-  | { readonly e: 'closed' };
+  | { readonly e: 'closed'; readonly at: number };
 
 /** The time, the same in all processes. In Bun, `hrtime` begins with each process. */
 export function now(): number {

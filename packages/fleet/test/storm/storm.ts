@@ -1,5 +1,5 @@
-// A storm: several processes cancel each other's work while connections fail, the engine is killed and processes stand still. The
-// verdict comes from what the processes report, not from what the fleet says.
+// A storm: several processes cancel each other's work while connections fail, the engine is killed, and processes stand still, are
+// killed, leave and join. The verdict comes from what the processes report, not from what the fleet says.
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { CancelUntil } from '@quiesce/fleet';
@@ -7,7 +7,7 @@ import { forkProgram } from '../../../../test/programs.ts';
 import type { TestServer } from '../../../adapters/test/servers.ts';
 import { startProxy, type TestProxy } from '../proxy.ts';
 import type { EngineKind, Mistake } from './engines.ts';
-import type { Method, Order, Report, Setup } from './protocol.ts';
+import { type Method, now, type Order, type Report, type Setup } from './protocol.ts';
 
 const worker = fileURLToPath(new URL('./worker.ts', import.meta.url));
 
@@ -19,6 +19,8 @@ export interface StormOptions {
   readonly cancels: number;
   readonly method?: Method;
   readonly mistake?: Mistake;
+  /** Whether the engine loses its data when it is killed. */
+  readonly isForgetful?: boolean;
   /** How often the engine is killed. Default: 2. */
   readonly kills?: number;
 }
@@ -35,6 +37,9 @@ export interface Verdict {
   readonly untrue: string[];
   /** Calls that did not settle in time, or with another error than the two named ones. */
   readonly unsettled: string[];
+  /** How many processes were killed, and how many left in order. Another one took the place of each. */
+  readonly killed: number;
+  readonly left: number;
   /** How many calls ended with each state or code. */
   readonly outcomes: Record<string, number>;
 }
@@ -46,21 +51,23 @@ const QUIET = 30_000;
 /** How many scenarios are under way at the same time: more of them in a long storm. */
 const atOnce = (cancels: number): number => Math.min(200, Math.max(24, cancels / 20));
 const FAILURES = ['ERR_ENGINE_UNAVAILABLE', 'ERR_CANCEL_INCOMPLETE'];
+/** How many members there are, beside a caller that is no member. */
+const MEMBERS = 3;
 
 interface RunRecord {
   readonly run: number;
   readonly key: string;
-  readonly node: number;
+  readonly node: StormNode;
   startedAt?: number;
   cancelledAt?: number;
   endedAt?: number;
-  isRefused?: boolean;
+  refusedAt?: number;
 }
 
 interface CancelRecord {
   readonly cancel: number;
   readonly key: string;
-  readonly node: number;
+  readonly node: StormNode;
   readonly until: CancelUntil;
   calledAt?: number;
   settled?: Report & { readonly e: 'receipt' | 'failed' };
@@ -78,7 +85,12 @@ export async function runStorm(options: StormOptions): Promise<Verdict> {
 class Storm {
   readonly #options: StormOptions;
   readonly #random: () => number;
+  /** The members that work, and those that are about to join. */
+  readonly #members: StormNode[] = [];
+  readonly #joining: Set<Promise<unknown>> = new Set();
+  /** All processes: the caller, the members, and those that are gone. */
   readonly #nodes: StormNode[] = [];
+  #caller: StormNode | undefined;
   readonly #runs: RunRecord[] = [];
   readonly #cancels: CancelRecord[] = [];
   #isBlowing = true;
@@ -89,7 +101,8 @@ class Storm {
   }
 
   async run(): Promise<Verdict> {
-    for (let n = 0; n < 3; n++) this.#nodes.push(await this.#startNode(n));
+    this.#caller = await this.#startNode(false);
+    for (let n = 0; n < MEMBERS; n++) this.#members.push(await this.#startNode());
     const faults = this.#blow();
     let next = 0;
     const scenarios = Array.from({ length: atOnce(this.#options.cancels) }, async () => {
@@ -98,6 +111,7 @@ class Storm {
     await Promise.all(scenarios);
     this.#isBlowing = false;
     await faults;
+    await Promise.all(this.#joining);
     return await this.#verdict();
   }
 
@@ -143,25 +157,25 @@ class Storm {
   }
 
   #startRun(key: string, cleanupMs = this.#integer(20)): RunRecord {
-    const node = this.#integer(3);
+    const node = this.#pick(this.#members);
     const record: RunRecord = { run: this.#runs.length, key, node };
     this.#runs.push(record);
-    this.#nodes[node]?.order({ op: 'run', run: record.run, key, cleanupMs });
+    node.order({ op: 'run', run: record.run, key, cleanupMs });
     return record;
   }
 
   /** Waits until a run has started or was refused; a process that stands still is not waited for. */
   async #started(record: RunRecord): Promise<void> {
-    for (let n = 0; n < 200 && record.startedAt === undefined && !record.isRefused; n++) await sleep(5);
+    for (let n = 0; n < 200 && record.startedAt === undefined && record.refusedAt === undefined; n++) await sleep(5);
   }
 
   async #cancel(key: string, until: CancelUntil): Promise<void> {
-    const node = this.#integer(3);
+    const node = this.#pick([...this.#members, this.#caller as StormNode]);
     const record: CancelRecord = { cancel: this.#cancels.length, key, node, until };
     this.#cancels.push(record);
-    this.#nodes[node]?.order({ op: 'cancel', cancel: record.cancel, key, until });
+    node.order({ op: 'cancel', cancel: record.cancel, key, until });
     const end = Date.now() + TIMEOUT + QUIET;
-    while (record.settled === undefined && Date.now() < end) await sleep(5);
+    while (record.settled === undefined && !node.isGone && Date.now() < end) await sleep(5);
   }
 
   /** Makes connections fail, kills the engine, and stops processes, until the scenarios have ended. */
@@ -170,13 +184,17 @@ class Storm {
     let killed = 0;
     while (this.#isBlowing) {
       await this.#pause(400);
-      const node = this.#pick(this.#nodes);
+      const node = this.#pick([...this.#members, this.#caller as StormNode]);
       const isTime = this.#cancels.length > ((killed + 1) * cancels) / (kills + 1);
       if (killed < kills && isTime) {
         killed++;
         await server.kill();
         await this.#pause(600);
         await server.restart();
+        continue;
+      }
+      if (this.#integer(8) === 0 && this.#members.length === MEMBERS) {
+        this.#replace(this.#pick(this.#members));
         continue;
       }
       const fault = this.#integer(6);
@@ -197,19 +215,31 @@ class Storm {
     }
   }
 
+  /** Kills a member, or makes it leave, while another one joins. */
+  #replace(node: StormNode): void {
+    this.#members.splice(this.#members.indexOf(node), 1);
+    if (this.#integer(2) === 0) node.kill();
+    else node.leave();
+    const joining = this.#startNode().then((next) => this.#members.push(next));
+    this.#joining.add(joining);
+  }
+
   async #verdict(): Promise<Verdict> {
     const covers = (cancel: CancelRecord, run: RunRecord): boolean =>
       run.key === cancel.key || run.key.startsWith(`${cancel.key}/`);
-    const isOver = (run: RunRecord): boolean => run.endedAt !== undefined || run.isRefused === true;
-    const recorded = this.#cancels.filter(({ settled }) => settled?.e === 'receipt' || settled?.isRecorded);
+    const isOver = (run: RunRecord): boolean => run.endedAt !== undefined || run.refusedAt !== undefined || run.node.isGone;
+    const recorded = this.#cancels.filter((cancel) => this.#mustArrive(cancel));
     const covered = this.#runs.filter((run) => recorded.some((cancel) => covers(cancel, run)));
     // A mistake is known to lose some: they are not waited for as long.
     const isMistaken = this.#options.mistake !== undefined || this.#options.method === 'plain messages';
     const end = Date.now() + (isMistaken ? QUIET / 3 : QUIET);
     while (covered.some((run) => !isOver(run)) && Date.now() < end) await sleep(20);
-    const lost = covered.filter((run) => !isOver(run)).map((run) => this.#describe(run));
+    const lost = covered
+      .filter((run) => !isOver(run))
+      .map((run) => `${this.#describe(run)}: ${JSON.stringify(recorded.filter((cancel) => covers(cancel, run)))}`);
     const hit = this.#runs
-      .filter((run) => run.cancelledAt !== undefined || run.isRefused)
+      // A member that leaves cancels its runs, and refuses new ones.
+      .filter(({ node, cancelledAt, refusedAt }) => (cancelledAt ?? refusedAt ?? Number.POSITIVE_INFINITY) < node.leavesAt)
       .filter((run) => !this.#cancels.some((cancel) => covers(cancel, run)))
       .map((run) => this.#describe(run));
     const untrue = this.#cancels.flatMap((cancel) => {
@@ -222,47 +252,61 @@ class Storm {
     const unsettled = this.#cancels
       .filter((cancel) => !this.#isSettledWell(cancel))
       .map(({ cancel, settled }) => `cancel ${cancel}: ${JSON.stringify(settled)}`);
+    for (const node of this.#nodes) if (!node.hasLeftInTime) unsettled.push(`close of ${node.id}`);
+    const gone = this.#nodes.filter(({ isGone }) => isGone);
+    const left = gone.filter(({ leavesAt }) => leavesAt < Number.POSITIVE_INFINITY).length;
     const outcomes: Record<string, number> = {};
     for (const { settled } of this.#cancels) {
       const name = settled?.e === 'receipt' ? settled.receipt.state : (settled?.code ?? 'none');
       outcomes[name] = (outcomes[name] ?? 0) + 1;
     }
-    return { seed: this.#options.seed, cancels: this.#cancels.length, lost, hit, untrue, unsettled, outcomes };
+    return { seed: this.#options.seed, cancels: this.#cancels.length, lost, hit, untrue, unsettled, killed: gone.length - left, left, outcomes };
+  }
+
+  /**
+   * Whether a cancel reaches every run. An engine that loses its data gets a cancel back from the members that know it: the one that
+   * recorded it, as long as it lives, and those that have confirmed it.
+   */
+  #mustArrive({ node, settled }: CancelRecord): boolean {
+    if (settled === undefined) return false;
+    const isRecorded = settled.e === 'receipt' || settled.isRecorded;
+    if (!this.#options.isForgetful || (node !== this.#caller && !node.isGone)) return isRecorded;
+    return settled.e === 'receipt' && settled.receipt.state !== 'recorded';
   }
 
   /** Whether a receipt says of a run what its process says differently. */
   #contradicts({ receipt, at }: Report & { e: 'receipt' }, run: RunRecord): boolean {
-    const id = this.#nodes[run.node]?.id as string;
-    if (run.startedAt === undefined || run.startedAt >= at || receipt.lost.includes(id)) return false;
-    const isEnded = run.endedAt !== undefined && run.endedAt <= at;
+    if (run.startedAt === undefined || run.startedAt >= at || receipt.lost.includes(run.node.id)) return false;
+    const isEnded = (run.endedAt ?? run.node.killedAt) <= at;
     if (receipt.state === 'ended' || receipt.state === 'nobody') return !isEnded;
     if (receipt.state !== 'delivered') return false;
     return !isEnded && (run.cancelledAt === undefined || run.cancelledAt > at);
   }
 
   #isSettledWell({ node, calledAt, settled }: CancelRecord): boolean {
-    if (settled === undefined || calledAt === undefined) return false;
-    if (settled.e === 'failed' && !FAILURES.includes(settled.code) && this.#options.method !== 'plain messages')
-      return false;
+    if (settled === undefined || calledAt === undefined) return node.isGone;
+    const isExpected = settled.e !== 'failed' || FAILURES.includes(settled.code) || settled.at >= node.leavesAt;
+    if (!isExpected && this.#options.method !== 'plain messages') return false;
     // A process that stands still settles nothing. Only a call without a limit is far beyond.
-    return settled.at - calledAt < TIMEOUT + (this.#nodes[node]?.stoppedMs ?? 0) + QUIET;
+    return settled.at - calledAt < TIMEOUT + node.stoppedMs + QUIET;
   }
 
-  #describe({ key, node, startedAt, cancelledAt, endedAt, isRefused }: RunRecord): string {
-    return `${key} on ${this.#nodes[node]?.id}: ${JSON.stringify({ startedAt, cancelledAt, endedAt, isRefused })}`;
+  #describe({ key, node, startedAt, cancelledAt, endedAt, refusedAt }: RunRecord): string {
+    return `${key} on ${node.id}: ${JSON.stringify({ startedAt, cancelledAt, endedAt, refusedAt })}`;
   }
 
-  async #startNode(index: number): Promise<StormNode> {
+  async #startNode(isMember = true): Promise<StormNode> {
     const { kind, server, seed, method = 'fleet', mistake } = this.#options;
     const proxy = await startProxy(server.port);
     const namespace = `storm-${seed}`;
-    const name = `n${index}`;
+    const name = `n${this.#nodes.length}`;
     const setup: Setup = {
-      ...{ kind, method, mistake, namespace, timeout: TIMEOUT },
+      ...{ kind, method, mistake, namespace, isMember, timeout: TIMEOUT },
       ...{ port: proxy.port, node: name },
     };
     const child = await forkProgram(worker, JSON.stringify(setup));
     const node = new StormNode(name, child, proxy, (report) => this.#onReport(report));
+    this.#nodes.push(node);
     await node.joined;
     return node;
   }
@@ -273,7 +317,7 @@ class Storm {
       if (report.e === 'started') record.startedAt = report.at;
       else if (report.e === 'cancelled') record.cancelledAt = report.at;
       else if (report.e === 'ended') record.endedAt = report.at;
-      else if (report.e === 'refused') record.isRefused = true;
+      else if (report.e === 'refused') record.refusedAt = report.at;
     } else if ('cancel' in report) {
       const record = this.#cancels[report.cancel] as CancelRecord;
       if (report.e === 'called') record.calledAt = report.at;
@@ -301,6 +345,12 @@ class StormNode {
   id = '';
   /** How long it has stood still, in ms. */
   stoppedMs = 0;
+  /** When it was killed, and when it was told to leave; `Infinity`: not yet. */
+  killedAt = Number.POSITIVE_INFINITY;
+  leavesAt = Number.POSITIVE_INFINITY;
+  /** Whether its process has ended. */
+  isGone = false;
+  #leftAt = Number.POSITIVE_INFINITY;
   readonly #child: ChildProcess;
   #stoppedAt: number | undefined;
 
@@ -308,12 +358,16 @@ class StormNode {
     this.proxy = proxy;
     this.#child = child;
     this.joined = new Promise((resolve, reject) => {
-      this.#child.on('exit', (code) => reject(new Error(`${name} has ended with ${code}`)));
+      this.#child.on('exit', (code) => {
+        this.isGone = true;
+        reject(new Error(`${name} has ended with ${code}`));
+      });
       this.#child.on('message', (report: Report) => {
         if (report.e === 'joined') {
           this.id = report.id;
           resolve();
-        } else onReport(report);
+        } else if (report.e === 'closed') this.#leftAt = report.at;
+        else onReport(report);
       });
     });
     this.joined.catch(() => {});
@@ -333,6 +387,26 @@ class StormNode {
     this.stoppedMs += Date.now() - this.#stoppedAt;
     this.#stoppedAt = undefined;
     this.#child.kill('SIGCONT');
+  }
+
+  /** How messages about a cancel name the process. */
+  toJSON(): string {
+    return this.id;
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+    this.killedAt = now();
+  }
+
+  leave(): void {
+    this.leavesAt = now();
+    this.order({ op: 'close' });
+  }
+
+  /** Whether `close` has ended, if it was called: not later than its calls of the engine, and the cleanup of its runs. */
+  get hasLeftInTime(): boolean {
+    return this.leavesAt === Number.POSITIVE_INFINITY || this.#leftAt - this.leavesAt < this.stoppedMs + QUIET;
   }
 
   async end(): Promise<void> {

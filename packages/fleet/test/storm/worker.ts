@@ -24,7 +24,7 @@ async function join(): Promise<Reach> {
   if (setup.method === 'plain messages') return await joinPlain(setup);
   const engine = withMistake(await engineOf(setup.kind, setup.port), setup.mistake);
   return await joinFleet({
-    ...{ engine, node: setup.node, namespace: setup.namespace, reread: 300, memberTtl: 1_500 },
+    ...{ engine, node: setup.node, namespace: setup.namespace, reread: 300, memberTtl: 1_500, member: setup.isMember },
     ...{ requestTimeout: 500, joinTimeout: 20_000 },
   });
 }
@@ -67,9 +67,8 @@ process.on('message', async (order: Order) => {
   else if (order.op === 'finish') finishers.get(order.run)?.();
   else {
     await fleet.close();
-    report({ e: 'closed' });
-    process.disconnect?.();
-    process.exit(0);
+    // Ends only when everything before has been sent.
+    process.send?.({ e: 'closed', at: now() } satisfies Report, () => process.exit(0));
   }
 });
 process.on('disconnect', () => process.exit(1));
