@@ -3,10 +3,11 @@ import { CancellablePool } from '@quiesce/adapters/pg';
 import pg from 'pg';
 import { HttpDrain, runMain } from 'quiesce/node';
 
-await runMain(async (scope, shutdown) => {
+await runMain(async (_scope, shutdown) => {
   const pool = new pg.Pool({ connectionString: process.env['DATABASE_URL'] });
   pool.on('error', (error) => console.error('idle connection lost:', error.message));
-  const db = await scope.use(new CancellablePool(pool));
+  const db = new CancellablePool(pool);
+  shutdown.hook('database', () => db.close());
 
   const server = createServer(async (request, response) => {
     const token = http.tokenOf(request).withTimeout(5_000);

@@ -54,6 +54,13 @@ describe('the examples of the guide', () => {
     expect(got).toEqual(expected);
   });
 
+  it('close what requests use in hooks, which run after draining', () => {
+    const services = allFences.filter(({ code }) => code.includes('runMain(') && /Drain\b|drainable/.test(code));
+    expect(services.length).toBeGreaterThan(10);
+    const closing = services.filter(({ code }) => /\b(?:scope|s)\.(?:use|defer)\(/.test(code));
+    expect(closing.map(({ place }) => place)).toEqual([]);
+  });
+
   it('all promise an output', () => {
     expect(pieces.filter(({ promised }) => promised.length === 0).map(({ place }) => place)).toEqual([]);
   });

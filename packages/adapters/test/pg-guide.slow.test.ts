@@ -76,7 +76,15 @@ describe.skipIf(postgres.isMissing)(`programs of the documentation${postgres.not
     // It would run for a minute.
     while ((await running()) > 0) await sleep(5);
 
+    // As many as the pool has connections. Another request waits for one of them.
+    const occupied = Array.from({ length: 10 }, async () => (await fetch(`${origin}/slow`)).status);
+    while ((await running()) < 10) await sleep(5);
+    const waiting = fetch(origin);
+    // The server has read the request when it answers a later one on the same connection.
+    await fetch(`${origin}/favicon.ico`, { signal: AbortSignal.timeout(100) }).catch(() => {});
     child.kill('SIGTERM');
+    expect(await Promise.all(occupied)).toEqual(Array(10).fill(503));
+    expect((await waiting).status).toBe(200);
     expect(await once(child, 'close')).toEqual([0, null]);
   });
 });

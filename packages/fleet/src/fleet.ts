@@ -59,7 +59,7 @@ export interface FleetRun {
 export interface FleetCancelOptions {
   /**
    * The state to wait for. `recorded` (the default): the engine has stored the cancel, and every live member will read it.
-   * `delivered`: every live member has applied it. `ended`: every run at or below the key has ended, on all members.
+   * `delivered`: every live member has applied it. `ended`: every run at or below the key has ended, on all live members.
    */
   readonly until?: CancelUntil | undefined;
   /** Ends the wait after so many ms, from 1 to 2^31-1. The cancel stays in force. Default: 10,000. */

@@ -26,8 +26,8 @@ export interface CancelReceipt {
   readonly key: string;
   /**
    * `unrecorded`: the engine has not confirmed the cancel. `recorded`: the engine has stored it. `delivered`: every live member has
-   * applied it. `ended`: every run at or below the key has ended. `nobody`: every live member has answered that it
-   * had no run and no token at or below the key.
+   * applied it. `ended`: every run at or below the key has ended, on all live members. `nobody`: every live
+   * member has answered that it had no run and no token at or below the key.
    */
   readonly state: 'unrecorded' | 'recorded' | 'delivered' | 'ended' | 'nobody';
   /** Empty for `until: 'recorded'`. */

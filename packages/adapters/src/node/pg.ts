@@ -62,7 +62,8 @@ const FAILED_QUERY =
 /**
  * A `Pool` of `pg` whose queries take a token. The cancellation of the token cancels the query on the server.
  *
- * Use it for queries of requests and jobs that can be cancelled or have a deadline. `scope.use` closes it.
+ * Use it for queries of requests and jobs that can be cancelled or have a deadline. Close it with `shutdown.hook` when requests
+ * or jobs use it, and with `scope.use` when only tasks of that scope do.
  *
  * **Timing.** A query starts when the pool has a free connection. A cancelled wait for a connection rejects at once. A cancelled
  * query rejects when the server has cancelled it: its connection is then free for the next query.

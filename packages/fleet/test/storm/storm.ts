@@ -227,7 +227,8 @@ class Storm {
   async #verdict(): Promise<Verdict> {
     const covers = (cancel: CancelRecord, run: RunRecord): boolean =>
       run.key === cancel.key || run.key.startsWith(`${cancel.key}/`);
-    const isOver = (run: RunRecord): boolean => run.endedAt !== undefined || run.refusedAt !== undefined || run.node.isGone;
+    const isOver = (run: RunRecord): boolean =>
+      run.endedAt !== undefined || run.refusedAt !== undefined || run.node.isGone;
     const recorded = this.#cancels.filter((cancel) => this.#mustArrive(cancel));
     const covered = this.#runs.filter((run) => recorded.some((cancel) => covers(cancel, run)));
     // A mistake is known to lose some: they are not waited for as long.
@@ -239,7 +240,9 @@ class Storm {
       .map((run) => `${this.#describe(run)}: ${JSON.stringify(recorded.filter((cancel) => covers(cancel, run)))}`);
     const hit = this.#runs
       // A member that leaves cancels its runs, and refuses new ones.
-      .filter(({ node, cancelledAt, refusedAt }) => (cancelledAt ?? refusedAt ?? Number.POSITIVE_INFINITY) < node.leavesAt)
+      .filter(
+        ({ node, cancelledAt, refusedAt }) => (cancelledAt ?? refusedAt ?? Number.POSITIVE_INFINITY) < node.leavesAt,
+      )
       .filter((run) => !this.#cancels.some((cancel) => covers(cancel, run)))
       .map((run) => this.#describe(run));
     const untrue = this.#cancels.flatMap((cancel) => {
@@ -260,7 +263,17 @@ class Storm {
       const name = settled?.e === 'receipt' ? settled.receipt.state : (settled?.code ?? 'none');
       outcomes[name] = (outcomes[name] ?? 0) + 1;
     }
-    return { seed: this.#options.seed, cancels: this.#cancels.length, lost, hit, untrue, unsettled, killed: gone.length - left, left, outcomes };
+    return {
+      seed: this.#options.seed,
+      cancels: this.#cancels.length,
+      lost,
+      hit,
+      untrue,
+      unsettled,
+      killed: gone.length - left,
+      left,
+      outcomes,
+    };
   }
 
   /**
