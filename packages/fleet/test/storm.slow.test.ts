@@ -6,11 +6,13 @@ import { LONG, storm } from './storm/on-servers.ts';
 const cancels = Number(process.env['QUIESCE_STORM'] ?? 100);
 
 /** What is left of a verdict when nothing is wrong. */
-const clean = { lost: [], hit: [], untrue: [], unsettled: [] };
+const clean = { lost: [], hit: [], untrue: [], unsettled: [], shared: [] };
 
 const durable = ['--appendonly', 'yes', '--appendfsync', 'always'];
 
-describe('a storm loses no cancel, hits nothing else, and makes no receipt untrue', { concurrent: true }, () => {
+describe('a storm loses no cancel, hits nothing else, makes no receipt untrue, and shares no lease', {
+  concurrent: true,
+}, () => {
   it.skipIf(postgres.isMissing)(`on PostgreSQL${postgres.note}`, { timeout: LONG }, async () => {
     expect(await storm(startPostgres, { kind: 'postgres', cancels })).toMatchObject(clean);
   });

@@ -1,6 +1,7 @@
 // What the process of a storm is told, and what it reports. Times are in ms of the machine's monotonic clock, which all processes
 // share.
 import type { CancelReceipt, CancelUntil } from '@quiesce/fleet';
+import type { Hold } from '../processes/hold.ts';
 import type { EngineKind, Mistake } from './engines.ts';
 
 /** How the process reaches the others. `plain messages`: without a fleet, by publishing each cancel once. */
@@ -18,10 +19,15 @@ export interface Setup {
   readonly timeout: number;
 }
 
+/** The leases of a storm, with their permits. */
+export const leases = { alone: 1, pair: 2 };
+export type LeaseName = keyof typeof leases;
+
 export type Order =
   | { readonly op: 'run'; readonly run: number; readonly key: string; readonly cleanupMs: number }
   | { readonly op: 'finish'; readonly run: number }
   | { readonly op: 'cancel'; readonly cancel: number; readonly key: string; readonly until: CancelUntil }
+  | { readonly op: 'hold'; readonly lease: LeaseName; readonly workMs: number }
   | { readonly op: 'close' };
 
 export type Report =
@@ -40,6 +46,7 @@ export type Report =
       readonly code: string;
       readonly isRecorded: boolean;
     }
+  | ({ readonly e: 'held'; readonly lease: LeaseName } & Hold)
   | { readonly e: 'closed'; readonly at: number };
 
 /** The time, the same in all processes. In Bun, `hrtime` begins with each process. */

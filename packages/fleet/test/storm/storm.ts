@@ -5,9 +5,10 @@ import { fileURLToPath } from 'node:url';
 import type { CancelUntil } from '@quiesce/fleet';
 import { forkProgram } from '../../../../test/programs.ts';
 import type { TestServer } from '../../../adapters/test/servers.ts';
+import type { Hold } from '../processes/hold.ts';
 import { startProxy, type TestProxy } from '../proxy.ts';
 import type { EngineKind, Mistake } from './engines.ts';
-import { type Method, now, type Order, type Report, type Setup } from './protocol.ts';
+import { type LeaseName, leases, type Method, now, type Order, type Report, type Setup } from './protocol.ts';
 
 const worker = fileURLToPath(new URL('./worker.ts', import.meta.url));
 
@@ -37,6 +38,10 @@ export interface Verdict {
   readonly untrue: string[];
   /** Calls that did not settle in time, or with another error than the two named ones. */
   readonly unsettled: string[];
+  /** Holders of a lease beyond its permits, and fences that did not grow. */
+  readonly shared: string[];
+  /** How often a lease was held. */
+  readonly holdCount: number;
   /** How many processes were killed, and how many left in order. Another one took the place of each. */
   readonly killed: number;
   readonly left: number;
@@ -93,6 +98,7 @@ class Storm {
   #caller: StormNode | undefined;
   readonly #runs: RunRecord[] = [];
   readonly #cancels: CancelRecord[] = [];
+  readonly #holds: Record<LeaseName, Hold[]> = { alone: [], pair: [] };
   #isBlowing = true;
 
   constructor(options: StormOptions) {
@@ -103,7 +109,7 @@ class Storm {
   async run(): Promise<Verdict> {
     this.#caller = await this.#startNode(false);
     for (let n = 0; n < MEMBERS; n++) this.#members.push(await this.#startNode());
-    const faults = this.#blow();
+    const faults = Promise.all([this.#blow(), this.#contend()]);
     let next = 0;
     const scenarios = Array.from({ length: atOnce(this.#options.cancels) }, async () => {
       while (next < this.#options.cancels) await this.#scenario(next++);
@@ -215,6 +221,30 @@ class Storm {
     }
   }
 
+  /** Makes members contend for leases. */
+  async #contend(): Promise<void> {
+    while (this.#isBlowing) {
+      const lease = this.#pick(Object.keys(leases) as LeaseName[]);
+      this.#pick(this.#members).order({ op: 'hold', lease, workMs: this.#integer(150) });
+      await this.#pause(200);
+    }
+  }
+
+  /** Describes each hold that began while others had all permits, or whose fence is not above the last one. */
+  #sharedHolds(): string[] {
+    return (Object.keys(leases) as LeaseName[]).flatMap((lease) => {
+      const holds = this.#holds[lease].sort((a, b) => a.heldAt - b.heldAt);
+      return holds
+        .filter((hold, index) => {
+          const earlier = holds.slice(0, index);
+          const others = earlier.filter(({ lastValidAt }) => lastValidAt >= hold.heldAt);
+          const isOrdered = leases[lease] > 1 || earlier.every(({ fence }) => fence < hold.fence);
+          return others.length >= leases[lease] || !isOrdered;
+        })
+        .map((hold) => `${lease}: ${JSON.stringify(hold)}`);
+    });
+  }
+
   /** Kills a member, or makes it leave, while another one joins. */
   #replace(node: StormNode): void {
     this.#members.splice(this.#members.indexOf(node), 1);
@@ -256,6 +286,9 @@ class Storm {
       .filter((cancel) => !this.#isSettledWell(cancel))
       .map(({ cancel, settled }) => `cancel ${cancel}: ${JSON.stringify(settled)}`);
     for (const node of this.#nodes) if (!node.hasLeftInTime) unsettled.push(`close of ${node.id}`);
+    // Two holders are possible for one `ttl` when the engine has lost its data.
+    const shared = this.#options.isForgetful ? [] : this.#sharedHolds();
+    const held = { shared, holdCount: this.#holds.alone.length + this.#holds.pair.length };
     const gone = this.#nodes.filter(({ isGone }) => isGone);
     const left = gone.filter(({ leavesAt }) => leavesAt < Number.POSITIVE_INFINITY).length;
     const outcomes: Record<string, number> = {};
@@ -270,6 +303,7 @@ class Storm {
       hit,
       untrue,
       unsettled,
+      ...held,
       killed: gone.length - left,
       left,
       outcomes,
@@ -325,7 +359,8 @@ class Storm {
   }
 
   #onReport(report: Report): void {
-    if ('run' in report) {
+    if (report.e === 'held') this.#holds[report.lease].push(report);
+    else if ('run' in report) {
       const record = this.#runs[report.run] as RunRecord;
       if (report.e === 'started') record.startedAt = report.at;
       else if (report.e === 'cancelled') record.cancelledAt = report.at;

@@ -1,9 +1,10 @@
 // A process of a storm: runs work and cancels work as it is told, and reports what happens to it.
 import type { CancellationToken } from '@quiesce/cancellation-token';
-import { CancelIncompleteError, type CancelReceipt, type CancelUntil, joinFleet } from '@quiesce/fleet';
+import { CancelIncompleteError, type CancelReceipt, type CancelUntil, type Fleet, joinFleet } from '@quiesce/fleet';
+import { hold } from '../processes/hold.ts';
 import { engineOf, withMistake } from './engines.ts';
 import { joinPlain } from './plain.ts';
-import { now, type Order, type Report, type Setup } from './protocol.ts';
+import { leases, now, type Order, type Report, type Setup } from './protocol.ts';
 
 /** What a storm needs of a fleet. */
 export interface Reach {
@@ -60,10 +61,30 @@ async function startCancel(fleet: Reach, { cancel, key, until }: Order & { op: '
   }
 }
 
+/** Waits for a lease, and holds it for some time. */
+async function startHold(fleet: Reach, { lease, workMs }: Order & { op: 'hold' }): Promise<void> {
+  if (!('lease' in fleet)) return;
+  const holding = hold(fleet as Fleet, {
+    name: lease,
+    permits: leases[lease],
+    ttl: 1_000,
+    timeout: setup.timeout,
+    cleanupMs: 20,
+  });
+  try {
+    await holding.held;
+    setTimeout(holding.finish, workMs);
+    report({ e: 'held', lease, ...(await holding.ended) });
+  } catch {
+    // No permit came in time, or the engine was away.
+  }
+}
+
 const fleet = await join();
 process.on('message', async (order: Order) => {
   if (order.op === 'run') await startRun(fleet, order);
   else if (order.op === 'cancel') await startCancel(fleet, order);
+  else if (order.op === 'hold') await startHold(fleet, order);
   else if (order.op === 'finish') finishers.get(order.run)?.();
   else {
     await fleet.close();
