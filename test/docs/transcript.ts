@@ -1,6 +1,6 @@
 // Plays a terminal session. A transcript is a `console` fence:
 //
-//   $ node copy.js            starts a program of the page; a trailing `&` is ignored
+//   $ node copy.ts            starts a program of the page, compiled; so does `copy.js`; a trailing `&` is ignored
 //   copied 1.jpg              the expected output, stdout and stderr; `…` matches anything
 //   ^C                        sends SIGINT, after the output above
 //   $ kill %1                 sends SIGTERM, after the output above
@@ -66,8 +66,10 @@ function scriptOf(transcript: string): Script {
   const lines: string[] = [];
   const acts: Act[] = [];
   const [start = '', ...rest] = transcript.trimEnd().split('\n');
-  const program = /^\$ node ([^&]*?)( &)?$/.exec(start)?.[1]?.split(' ');
-  if (program === undefined) throw new Error(`a transcript begins with "$ node program.js", not with "${start}"`);
+  // Not every Node that runs these tests runs TypeScript. All examples compile with `erasableSyntaxOnly`, so others can.
+  const [file, ...args] = /^\$ node ([^&]*?)( &)?$/.exec(start)?.[1]?.split(' ') ?? [];
+  if (file === undefined) throw new Error(`a transcript begins with "$ node program.ts", not with "${start}"`);
+  const program = [file.replace(/\.ts$/, '.js'), ...args];
   const exitLine = rest.findIndex((line) => /^\$ (wait %1; )?echo \$\?$/.test(line));
   for (const line of exitLine === -1 ? rest : rest.slice(0, exitLine)) {
     const signal = signals[line];

@@ -36,7 +36,7 @@ export function isCancellation(error: unknown, token?: CancellationToken | Abort
  *
  * **Timing.** Synchronous.
  *
- * @param error what the work rejected with
+ * @param error the reason of the rejection
  * @param token the token (or signal) that the work was given
  * @throws TypeError when `token` is neither a token nor an `AbortSignal`
  * @example

@@ -6,7 +6,7 @@ import { isCancelled } from './tree.ts';
 /**
  * A deadline that moves: `token` is cancelled when it has passed, and `renew` moves it until then.
  *
- * Created by `token.renewable`. Use it for work that may go on as long as another side keeps answering.
+ * Created by `token.renewable`. Use it for work that may continue as long as another side keeps answering.
  *
  * @see Go's time.Timer.Reset
  * @example

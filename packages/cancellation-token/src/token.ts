@@ -365,7 +365,7 @@ export class CancellationToken implements Disposable {
   }
 
   /**
-   * Returns a deadline that can be renewed, for work that may go on as long as another side keeps answering: a lease, a
+   * Returns a deadline that can be renewed, for work that may continue as long as another side keeps answering: a lease, a
    * heartbeat, an idle timeout. Its `token` is a child of this token, which is cancelled at the deadline, unless it is cancelled
    * before. For a time limit that never changes use `withTimeout`.
    *

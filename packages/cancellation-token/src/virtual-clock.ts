@@ -106,8 +106,8 @@ export class VirtualClock implements Clock {
    * `MessageChannel`, and would advance time before they arrive. There, call `advance` where time should pass.
    *
    * @param work the function to run
-   * @returns what the work returns
-   * @throws what the work throws; an `Error` when the work waits and no timer is set
+   * @returns the result of the work
+   * @throws the error of the work; an `Error` when the work waits and no timer is set
    */
   async run<T>(work: () => T | PromiseLike<T>): Promise<T> {
     checkFunction('run', work);

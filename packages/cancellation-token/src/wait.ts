@@ -13,7 +13,7 @@ import { reportUncaught } from './uncaught.ts';
  *
  * @param from the source to take one value from
  * @returns its value; a value that is itself a thenable is followed, as always in promises
- * @throws what the source's `poll` throws; TypeError when `from` is not a source
+ * @throws the error of the source's `poll`; TypeError when `from` is not a source
  * @example
  * ```ts
  * const token = new CancellationToken();

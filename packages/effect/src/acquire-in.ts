@@ -70,7 +70,7 @@ export function acquireIn<A, E>(
   checkKind(Effect.isEffect(effect), 'acquireIn', 'an Effect', effect);
   checkOptions('acquireIn', options, ['name', 'context']);
   const { context = Context.empty(), name = 'acquireIn' } = options;
-  const work = async (signal: CancellationToken): Promise<A> => {
+  const work = async (token: CancellationToken): Promise<A> => {
     const held = EffectScope.makeUnsafe();
     const acquiring = Effect.onExit(Effect.provideService(effect, EffectScope.Scope, held), (exit) =>
       Exit.isFailure(exit) ? EffectScope.close(held, exit) : Effect.void,
@@ -78,7 +78,7 @@ export function acquireIn<A, E>(
     // In an object: a thenable may reject or never settle, so it is followed only after its release is registered.
     const { value } = await runEffect(
       Effect.map(acquiring, (value) => ({ value })),
-      { signal, context },
+      { signal: token, context },
     );
     await registerRelease(s, held, name);
     return value;

@@ -10,10 +10,14 @@ export interface AttachedFleet {
   readonly name: string;
   /** How many runs and leases have not ended. */
   readonly inFlightCount: number;
+  /** The names of these runs and leases. */
+  readonly inFlightNames: readonly string[];
   /** Starts no more runs and leases. */
   stop(): void;
   /** Waits until all have ended. */
   drain(signal: CancellationToken | AbortSignal): Promise<void>;
+  /** Cancels all of them. */
+  abort(reason: unknown): void;
   /** Leaves the fleet. */
   close(): Promise<void>;
 }

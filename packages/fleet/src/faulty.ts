@@ -85,7 +85,7 @@ export class FaultyEngine implements FleetEngine {
     this.#fault(member).isHanging = true;
   }
 
-  /** Delays each answer by so many ms. The engine has already done the work by then. */
+  /** Delays each answer by this many ms. The engine has already done the work by then. */
   delay(ms: number, member?: string): void {
     this.#fault(member).delayMs = numberOf('delay', ms, 0, 0, Number.POSITIVE_INFINITY);
   }

@@ -62,7 +62,7 @@ export interface FleetCancelOptions {
    * `delivered`: every live member has applied it. `ended`: every run at or below the key has ended, on all live members.
    */
   readonly until?: CancelUntil | undefined;
-  /** Ends the wait after so many ms, from 1 to 2^31-1. The cancel stays in force. Default: 10,000. */
+  /** Ends the wait after this many ms, from 1 to 2^31-1. The cancel stays in force. Default: 10,000. */
   readonly timeout?: number | undefined;
   /** How many ms the cancel covers runs that start later, from 1,000 to `retention`. Default: `retention`. */
   readonly ttl?: number | undefined;
@@ -241,7 +241,7 @@ export class Fleet implements AsyncDisposable {
    * @param key names the work. Put the number of the attempt into the last segment, so that an old cancel does not cover a retry
    * @param work called with the token and with the key as a string
    * @param options `signal`, `unreachable`
-   * @returns what the work returns
+   * @returns the result of the work
    * @throws (rejects) the error of the work. Without starting the work: the reason of a cancel that covers the key, or of `signal`;
    *   ClosedError after `stop`; EngineUnavailableError with `unreachable`; TypeError and RangeError for bad arguments
    */
@@ -377,7 +377,7 @@ export class Fleet implements AsyncDisposable {
    * @param name the name of the lease, 1 to 512 bytes
    * @param work called with the token, and with `name`, `fence` and `left` of the lease
    * @param options `permits`, `ttl`, `grace`, `timeout`, `signal`
-   * @returns what the work returns
+   * @returns the result of the work
    * @throws (rejects) the error of the work; TimeoutError when no permit was free within `timeout`; the reason of `signal`;
    *   ClosedError after `stop`; TypeError and RangeError for bad arguments
    */
@@ -466,7 +466,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   /**
-   * Asks the engine for the members of the fleet. The list also has members that were lost or have left, for `lostFor` ms.
+   * Returns the members of the fleet, as the engine lists them. The list also has members that were lost or have left, for `lostFor` ms.
    *
    * @throws (rejects) the error of the engine, or EngineUnavailableError after `requestTimeout`; ClosedError after `close`
    */

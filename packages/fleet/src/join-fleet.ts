@@ -19,7 +19,10 @@ export interface JoinFleetOptions {
   readonly member?: boolean | undefined;
   /** How often a member reads cancels without hints, and renews its membership, in ms from 100 to 60,000. Default: 5,000. */
   readonly reread?: number | undefined;
-  /** After how many ms without a sign of life a member counts as lost: from three times `reread` to 2^31-1. Default: 15,000. */
+  /**
+   * After how many ms without a sign of life a member counts as lost: from three times `reread` to 2^31-1. Default: 15,000, or
+   * three times `reread` if that is longer.
+   */
   readonly memberTtl?: number | undefined;
   /** How many ms receipts name a lost member, to 2^31-1. Default: 600,000. */
   readonly lostFor?: number | undefined;

@@ -12,7 +12,7 @@ export interface FleetLeaseOptions {
   readonly ttl?: number | undefined;
   /** How many ms before expiry the token is cancelled, from 0 to half of `ttl`; below 1 counts as 1. Default: a fifth of `ttl`. */
   readonly grace?: number | undefined;
-  /** How many ms to wait for a permit. 0 asks once, and does not wait. Default: `Infinity`. */
+  /** How many ms to wait for a permit. 0 tries once, and does not wait. Default: `Infinity`. */
   readonly timeout?: number | undefined;
   /** Ends the wait, and cancels the work. */
   readonly signal?: CancellationToken | AbortSignal | undefined;

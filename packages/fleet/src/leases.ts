@@ -104,7 +104,7 @@ export class Leases {
     await Promise.all(this.#givingBack);
   }
 
-  /** Lets all waits ask again: a permit may be free. */
+  /** Lets all waits try again: a permit may be free. */
   wake(): void {
     this.#wakeCount++;
     for (const wake of [...this.#waiting]) wake();

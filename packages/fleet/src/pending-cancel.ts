@@ -5,7 +5,7 @@
  *  1. It exists before the record is sent: answers can arrive before the engine has confirmed the record.
  *  2. `awaited` is set from a list of members that was made after the record. A member that joins later reads the cancel before it
  *     starts a run.
- *  3. A receipt states what members have answered. The other members are silent, have left, or are lost.
+ *  3. A receipt states the answers of members. The other members are silent, have left, or are lost.
  */
 
 import type { RunObserver } from './key-tree.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { deaf, rejection, world } from './vocabulary.ts';
 
 describe('a fleet that is attached to a shutdown', () => {
-  it('is drained with the rest, and closed in the final phase', async () => {
+  it('is drained with the other parts, and closed in the final phase', async () => {
     const { clock, join } = world();
     const fleet = await join('one');
     const shutdown = new Shutdown({ clock, logger: false });
@@ -48,7 +48,7 @@ describe('a fleet that is attached to a shutdown', () => {
     expect(log).toEqual(['a cleans up', 'a is done', 'b cleans up', 'b is done']);
   });
 
-  it('goes on without a slot after the timeout, and says so in the report', async () => {
+  it('continues without a slot after the timeout, and says so in the report', async () => {
     const { clock, join } = world();
     const [a, b] = [await join('a'), await join('b')];
     const holder = deaf();

@@ -364,7 +364,7 @@ describe('a cancel, when the data of the engine is lost', () => {
     expect([failures > 1, fleet.inspect().counters.repaired]).toEqual([true, 1]);
   });
 
-  it('does not say that nobody runs it, although the list of members is empty', async () => {
+  it('is not `nobody` while a member runs it, although the list of members is empty', async () => {
     const { clock, engine, join } = world();
     const [api, worker] = [await join('api'), await join('worker')];
     const job = deaf();
@@ -418,7 +418,7 @@ describe('the members of a fleet', () => {
 });
 
 describe('a caller', () => {
-  it('asks nothing while it waits for nothing, keeps no cancels, and leaves no timer', async () => {
+  it('sends no request while it waits for nothing, keeps no cancels, and leaves no timer', async () => {
     const { clock, join } = world();
     const caller = await join('caller', { member: false });
     expect(clock.pendingCount).toBe(0);

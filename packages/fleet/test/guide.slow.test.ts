@@ -55,6 +55,10 @@ describe.skipIf(isMissing)(`programs of the guide${postgres.note}${redis.note}`,
     const receipt = await (await fetch(`${cancelling}/42`, { method: 'DELETE' })).json();
     expect(receipt).toMatchObject({ key: 'reports/42', lost: [] });
     expect(receipt.state).toMatch(/^(?:ended|nobody)$/);
+    const [json] = fencesOf('docs/guide/fleet.md', read('docs/guide/fleet.md')).filter(
+      ({ language }) => language === 'json',
+    );
+    expect(shapeOf(receipt)).toEqual(shapeOf(JSON.parse(json?.code ?? '')));
     expect(await report).toEqual([409, 'stopped by user']);
     one.child.kill('SIGTERM');
     other.child.kill('SIGTERM');
@@ -64,6 +68,11 @@ describe.skipIf(isMissing)(`programs of the guide${postgres.note}${redis.note}`,
     ]);
   });
 });
+
+/** Returns the names of the fields, in their order. */
+function shapeOf(receipt: { readonly nodes: readonly object[] }): string[][] {
+  return [receipt, ...receipt.nodes].map((part) => Object.keys(part));
+}
 
 interface Running {
   readonly child: ChildProcess;

@@ -301,7 +301,7 @@ describe('a lease', () => {
     }
   });
 
-  it('asks again when a hint comes before the answer that there is no permit', async () => {
+  it('tries again when a hint comes before the answer that there is no permit', async () => {
     const { clock, engine, join } = world();
     const a = await join('a');
     const work = deaf();
@@ -328,7 +328,7 @@ describe('a lease', () => {
     expect(await second).toBe(0);
   });
 
-  it('asks once when its timeout is 0', async () => {
+  it('tries once when its timeout is 0', async () => {
     const { clock, engine, join } = world();
     const [a, b] = [await join('a'), await join('b')];
     const work = deaf();

@@ -402,7 +402,7 @@ describe.skipIf(redis.isMissing)(`redisEngine on a Redis server${redis.note}`, (
       }
     });
 
-    it('what has expired leaves the server, and no key has a time to live', async () => {
+    it('expired data leaves the server, and no key has a time to live', async () => {
       const own = await startRedis();
       const ownAdmin = new Redis(own.port, '127.0.0.1');
       try {

@@ -109,7 +109,7 @@ describe.skipIf(redis.isMissing)(`BullMQ${redis.note}`, () => {
     return redisEngine(client);
   }
 
-  it('`cancelJob` of another process returns false, and the job goes on', async () => {
+  it('`cancelJob` of another process returns false, and the job continues', async () => {
     const { run, job, runner, other } = await start(never);
     expect(other.cancelJob(run.id, 'stop')).toBe(false);
     // Nothing was stored, so the renewal of its lock tells the worker nothing.
@@ -203,7 +203,7 @@ describe.skipIf(postgres.isMissing)(`pg-boss${postgres.note}`, () => {
     const stateOf = async ({ queue, id }: Run): Promise<string | undefined> =>
       (await other.getJobById(queue, id))?.state;
 
-    it('`cancel` of another process changes the row, and the handler that runs hears nothing', async () => {
+    it('`cancel` of another process changes the row, and the handler that runs notices nothing', async () => {
       const released = gate();
       const run = await start(() => released);
       await other.cancel(run.queue, run.id);
@@ -220,7 +220,7 @@ describe.skipIf(postgres.isMissing)(`pg-boss${postgres.note}`, () => {
     });
 
     if (version === 12) {
-      it('the handler hears of it at its next heartbeat, when its queue has heartbeats', async () => {
+      it('the handler notices it at its next heartbeat, when its queue has heartbeats', async () => {
         const released = gate();
         // 10 is the smallest one. By default, a heartbeat is sent each half of it.
         const run = await start(() => released, { heartbeatSeconds: 10 }, { heartbeatRefreshSeconds: 0.2 });

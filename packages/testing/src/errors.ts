@@ -26,7 +26,7 @@ export interface RunFailure {
 }
 
 /**
- * A schedule in which the test fails. `kind` says how, `cause` is the original error, `schedule` is the decision string for
+ * A schedule in which the test fails. `kind` says how, `cause` is the original error, `schedule` is the schedule string for
  * `replay`, `story` has the events in their order.
  *
  * @example
@@ -42,7 +42,7 @@ export class ScheduleError extends Error {
   readonly code = 'ERR_SCHEDULE';
   /** The rule that the schedule violates. */
   readonly kind: FailureKind;
-  /** The decision string: `explore(test, { replay: error.schedule })` runs this schedule again. */
+  /** The schedule string: `explore(test, { replay: error.schedule })` runs this schedule again. */
   readonly schedule: string;
   /** The events in their order, one line each. */
   readonly story: readonly string[];

@@ -14,7 +14,7 @@ import { shrink } from './shrink.ts';
 import { Systematic } from './systematic.ts';
 import type { World } from './world.ts';
 
-/** The first runs are audited, and later one in so many. */
+/** The first 16 runs are audited, and then every 16th run. */
 const AUDITED = 16;
 const isAudited = (run: number): boolean => run < AUDITED || run % AUDITED === 0;
 const told: Watch = { audited: true, told: true, countFrom: Number.POSITIVE_INFINITY, waits: true };
@@ -38,7 +38,7 @@ shared[KEY] = line;
  * **Timing.** Each run calls the test once, with a new world and the time reset. Explorations in one process run one after another.
  *
  * @param test calls the code under test with fakes of the world; may be async
- * @returns what was explored
+ * @returns the report
  * @throws ScheduleError when a schedule fails; BudgetError when the budget ends before the bound in `demand`; TypeError or RangeError
  *   when an option is wrong, and TypeError when it is called inside a test that is explored
  * @see loom::model (loom 0.7) and shuttle::check_dfs (shuttle 0.8)
@@ -65,7 +65,7 @@ export function explore(test: (world: World) => unknown, options?: ExploreOption
  * `explore` finds such a hang. Cancelling costs no deviation: `bound: 1` cancels everywhere in each schedule with one.
  *
  * @param test calls the code under test with fakes of the world and the signal
- * @returns what was explored; `cancels` counts the positions
+ * @returns the report; `cancels` counts the positions
  * @throws ScheduleError when a run does not settle, settles wrongly (`outcome`), or leaves something behind; BudgetError, TypeError and
  *   RangeError as `explore`
  * @example
@@ -222,7 +222,7 @@ class Exploration {
         : `The run has only ${run.trace.length} points; the string decides at point ${missed.point}`) ??
       run.checkNames(this.#settings.replay?.check);
     if (misfit !== undefined) {
-      const cause = new Error(`The decision string does not fit: ${misfit}`);
+      const cause = new Error(`The schedule string does not fit: ${misfit}`);
       this.#foundIn = 1;
       throw this.#error({ kind: 'replay', cause, place: '' }, run, formatSchedule(decisions));
     }

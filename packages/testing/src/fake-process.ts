@@ -19,7 +19,7 @@ const SIGNALS: Readonly<Record<string, number>> = {
 };
 
 /**
- * The output of a fake process. It keeps what is written.
+ * The output of a fake process. It keeps the written text.
  *
  * @example
  * ```ts
@@ -29,7 +29,7 @@ const SIGNALS: Readonly<Record<string, number>> = {
  * ```
  */
 export class FakeOutput {
-  /** What was written. */
+  /** The written text. */
   text = '';
   /** Always 0: everything is written at once. */
   readonly writableLength: number = 0;
@@ -65,25 +65,25 @@ export class FakeOutput {
  * A process for tests of a shutdown: signals arrive when the test sends them, and `exit` ends nothing.
  *
  * Pass it as the option `process` of `runMain` or `shutdown.install`. In `explore`, deliver signals as a stream:
- * `world.events('signals', ['SIGTERM', 'SIGINT'], (signal) => process.send(signal))`. For the wiring to the system, add one test with
+ * `world.events('signals', ['SIGTERM', 'SIGINT'], (signal) => fake.send(signal))`. For the wiring to the system, add one test with
  * a real process.
  *
  * **Timing.** `send` calls the listeners synchronously. A real signal arrives in a task of its own, so let the program start first. A
- * signal that the process sends to itself arrives in a later turn of the event loop. After the exit no signal arrives.
+ * signal that the process sends to itself arrives in a later iteration of the event loop. After the exit no signal arrives.
  *
  * @example
  * ```ts
- * const process = new FakeProcess();
+ * const fake = new FakeProcess();
  * const service = runMain(
  *   async (scope, shutdown) => {
  *     shutdown.hook('database', () => console.log('database closed'));
  *     await shutdown.stopAccepting.cancelled();
  *   },
- *   { process, logger: false },
+ *   { process: fake, logger: false },
  * );
  * await new Promise((resolve) => setImmediate(resolve)); // the service has started, and waits
- * process.send('SIGTERM');
- * console.log('exit code', await process.exited);
+ * fake.send('SIGTERM');
+ * console.log('exit code', await fake.exited);
  * // => database closed
  * // => exit code 0
  * await service;
@@ -124,7 +124,7 @@ export class FakeProcess {
    *
    * @param signal such as `SIGTERM`
    * @returns whether a listener was called
-   * @throws TypeError when there is no such signal; what a listener throws
+   * @throws TypeError when there is no such signal; the error of a listener
    */
   send(signal: string): boolean {
     const number = SIGNALS[signal];
@@ -138,7 +138,7 @@ export class FakeProcess {
   }
 
   /**
-   * Sends a signal as `process.kill` does. One to itself arrives in a later turn of the event loop. The signal 0 is not sent.
+   * Sends a signal as `process.kill` does. One to itself arrives in a later iteration of the event loop. The signal 0 is not sent.
    *
    * @throws Error with the code `ESRCH` for another process
    */

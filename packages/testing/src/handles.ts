@@ -1,9 +1,9 @@
-// Finds real handles of the test: what the explorer neither orders nor waits for. Two tools, one cheap, one exact:
+// Finds real handles of the test, which the explorer neither orders nor awaits. Two tools, one cheap, one exact:
 //
 // - Each step compares the types of `process.getActiveResourcesInfo()` with those at the start. The runner has handles of its own,
 //   so that a new one is only a suspicion.
-// - An audited run knows what the test itself made, and where, from `async_hooks`. It confirms suspicions, and finds what no list
-//   of resources shows: crypto, zlib, `import()`.
+// - An audited run knows the resources of the test itself, and their places, from `async_hooks`. It confirms suspicions, and finds
+//   resources that no list shows: crypto, zlib, `import()`.
 
 import { node, realProcess, type Scope } from './host.ts';
 import { placeOf, stackHere } from './place.ts';
@@ -54,12 +54,12 @@ export class Handles {
     this.remember();
   }
 
-  /** Takes what is active now as the runner's. */
+  /** Counts the resources that are active now as the runner's. */
   remember(): void {
     this.#baseline = activeResources();
   }
 
-  /** Looks at what is active after a step. */
+  /** Looks at the resources that are active after a step. */
   inspect(): { hasImmediate: boolean; suspect: string | undefined } {
     const counts = activeResources();
     let hasImmediate = false;
@@ -77,11 +77,11 @@ export class Handles {
   }
 }
 
-/** Knows what one run makes, from its first callback to its end. */
+/** Knows the resources that one run makes, from its first callback to its end. */
 export class Audit {
   readonly #hook: { enable(): void; disable(): void } | undefined;
   readonly #own = new Set<number>();
-  /** Where the callbacks of `nextTick` come from: streams and servers open what they need in one. */
+  /** Where the callbacks of `nextTick` come from: streams and servers open their resources in one. */
   readonly #ticks = new Map<number, string>();
   readonly #run: Run;
   readonly #handles: Handles;
@@ -108,7 +108,7 @@ export class Audit {
     this.#hook.enable();
   }
 
-  /** Runs the callback of an event, so that what it makes is known as the test's. */
+  /** Runs the callback of an event, so that its resources are known as the test's. */
   run(fn: () => void): void {
     if (this.#root === undefined) fn();
     else this.#root.runInAsyncScope(fn);
@@ -128,7 +128,7 @@ export class Audit {
     const what = describeResource(type);
     if (what === undefined || this.#handles.isIgnored(type)) return;
     const stack = stackHere();
-    // A runner may send what is printed to another process. Calls such as `gzipSync` end before they return.
+    // A runner may send the output to another process. Calls such as `gzipSync` end before they return.
     if (/node:internal\/console\/|\b(?:\w+Sync|syncBufferWrapper) \(node:/.test(stack)) return;
     // A socket of `fetch` is made long after the call.
     const place = this.#placeFrom(stack) || this.#run.fetchPlace;

@@ -50,7 +50,7 @@ export class Interruption implements Source {
   }
 }
 
-/** A signal of the world, with what must be known about its listeners at the end. */
+/** A signal of the world, with the places of its listeners, for the check at the end. */
 export class WorldSignal {
   readonly name: string;
   readonly signal: AbortSignal;

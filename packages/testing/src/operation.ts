@@ -20,7 +20,7 @@ export class Failure {
 /**
  * Makes an outcome that rejects, for the outcomes of `world.external`.
  *
- * @param error what the operation rejects with
+ * @param error the reason of the rejection
  * @returns the outcome
  * @example
  * ```ts
@@ -159,7 +159,7 @@ export class Operation implements SlowSource {
     else this.#resolve(outcome);
   }
 
-  /** Runs the function. What it throws, or rejects with, is the answer. */
+  /** Runs the function. Its result or its error is the answer. */
   #handle(): void {
     const { fn } = this.#operation;
     const outer = this.#run.handling;

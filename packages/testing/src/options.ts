@@ -5,7 +5,10 @@ import { parseSchedule, type Schedule } from './schedule.ts';
 
 /** Options for `explore`. */
 export interface ExploreOptions {
-  /** How many times a schedule may deviate from the default order: an integer from 0, or `Infinity`. Default: 2. */
+  /**
+   * How many times a schedule may deviate from the default order: an integer from 0, or `Infinity`. Default: 2; 0 in
+   * `cancelEverywhere`.
+   */
   readonly bound?: number | undefined;
   /** How schedules are chosen. Default: `'systematic'`. */
   readonly strategy?: 'systematic' | 'pct' | 'random' | undefined;
@@ -13,19 +16,19 @@ export interface ExploreOptions {
   readonly seed?: number | undefined;
   /** The depth of the bugs that `'pct'` looks for: an integer from 1. Default: 3. */
   readonly depth?: number | undefined;
-  /** Ends the exploration after so many schedules or real milliseconds. Default: 5,000 schedules. */
+  /** Ends the exploration after this many schedules or real milliseconds. Default: 5,000 schedules. */
   readonly budget?: { readonly schedules?: number | undefined; readonly ms?: number | undefined } | undefined;
   /** The bound that must be finished within the budget, 0 to `bound`; `Infinity` for all up to `bound`. Default: 1, or `bound` if that is 0. */
   readonly demand?: number | undefined;
   /** Which events start inside the step of another. Default: `'cancel'`. */
   readonly overlap?: 'none' | 'cancel' | 'all' | undefined;
-  /** Whether events also come when the next timer is due. Default: `true`. */
+  /** Whether events also arrive after the next timer could fire. Default: `true`. */
   readonly late?: boolean | undefined;
   /** Says of two event names that their order makes no difference. Default: never. */
   readonly commutes?: ((a: string, b: string) => boolean) | undefined;
-  /** A decision string: only that schedule is run. Default: `QUIESCE_REPLAY` of the environment. */
+  /** A schedule string, `error.schedule`: only that schedule is run. Default: `QUIESCE_REPLAY` of the environment. */
   readonly replay?: string | undefined;
-  /** Whether what is pending at the end fails the test. Default: `'fail'`. */
+  /** Whether operations and timers that are pending at the end fail the test. Default: `'fail'`. */
   readonly leftovers?: 'fail' | 'ignore' | undefined;
   /** Types of real resources that the test may create. Default: none. */
   readonly ignore?: readonly string[] | undefined;
@@ -98,7 +101,7 @@ export function checkSettings(call: string, options: unknown): Settings {
   if (!(ms > 0)) throw new RangeError(`${call}: budget.ms must be above 0, got ${show(ms)}`);
   const replay = given.replay ?? realProcess?.env?.['QUIESCE_REPLAY'];
   if (replay !== undefined && typeof replay !== 'string')
-    throw wrongKind(`${call}: replay`, 'a decision string', replay);
+    throw wrongKind(`${call}: replay`, 'a schedule string', replay);
   return {
     call,
     cancel,

@@ -16,7 +16,7 @@ export interface Report {
   readonly bound: number;
   /** Whether no schedule is left, within the bound or beyond it. */
   readonly complete: boolean;
-  /** Why the exploration ended; `undefined` while it goes on. */
+  /** Why the exploration ended; `undefined` while it runs. */
   readonly stoppedBy: 'exhausted' | 'bound' | 'schedules' | 'ms' | 'failure' | 'replay' | undefined;
   /** Real milliseconds since the start. */
   readonly ms: number;

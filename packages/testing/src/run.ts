@@ -34,7 +34,7 @@ export class Names {
 export type Settled = { readonly status: 'fulfilled' } | { readonly status: 'rejected'; readonly reason: unknown };
 
 /**
- * One call of the test: what is pending, what has been chosen, and what went wrong. Only the first failure counts.
+ * One call of the test: its pending events, the choices so far, and the failure. Only the first failure counts.
  *
  * Nothing survives a run. After `isOver`, its operations never answer and its timers never fire.
  */
@@ -227,7 +227,7 @@ export class Run {
     return this.settings.late && due > this.now && due !== Number.POSITIVE_INFINITY && due <= this.deadline();
   }
 
-  /** Checks the names of a decision string. Returns why the string does not fit, if it does not. */
+  /** Checks the names of a schedule string. Returns why the string does not fit, if it does not. */
   checkNames(check: string | undefined): string | undefined {
     if (check === undefined || checkOf(this.chosenNames) === check) return undefined;
     const chosen = this.decisions.map(({ point }, i) => `at point ${point} ${this.chosenNames[i] ?? 'nothing'}`);

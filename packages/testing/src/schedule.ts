@@ -36,7 +36,7 @@ const FORM = /^(?:-|(?<list>[^!]+))(?:!(?<check>[0-9a-f]{4}))?$/;
 const DECISION =
   /^(?<point>-1|\d{1,9}):(?<choice>\d{1,9})(?<late>~?)(?:\+(?<other>\d{1,9})@(?<where><|0|m\d{1,5}|t\d{1,5}))?$/;
 
-/** @throws TypeError when the text is no decision string */
+/** @throws TypeError when the text is no schedule string */
 export function parseSchedule(what: string, text: string): Schedule {
   const form = FORM.exec(text.trim())?.groups;
   if (form === undefined) throw notSchedule(what, text);
@@ -63,7 +63,7 @@ function parseDecision(what: string, text: string, part: string): Decision {
 }
 
 function notSchedule(what: string, text: string, why = ''): TypeError {
-  return new TypeError(`${what} must be a decision string such as '3:1,7:0~,9:2+4@m3', got ${show(text)}${why}`);
+  return new TypeError(`${what} must be a schedule string such as '3:1,7:0~,9:2+4@m3', got ${show(text)}${why}`);
 }
 
 export function formatSchedule(decisions: readonly Decision[], names: readonly string[] = []): string {

@@ -12,9 +12,9 @@ export type Test = (world: World, signal?: AbortSignal) => unknown;
 
 /** How a run is watched. */
 export interface Watch {
-  /** Knows what the test itself makes, and where. */
+  /** Knows the resources of the test itself, and their places. */
   readonly audited: boolean;
-  /** Records what happens. */
+  /** Records the events. */
   readonly told: boolean;
   /** The first point whose rounds are counted. */
   readonly countFrom: number;

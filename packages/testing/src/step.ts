@@ -209,7 +209,7 @@ export class Step {
     }
   }
 
-  /** Runs code of the test. What it throws is an uncaught exception. */
+  /** Runs code of the test. An error of it is an uncaught exception. */
   #enter(fn: () => void): void {
     const { audit } = this.#session;
     this.#session.isInStep = true;

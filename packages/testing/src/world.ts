@@ -22,7 +22,7 @@ export interface OperationOptions<Args extends readonly unknown[] = readonly unk
   readonly failures?: readonly unknown[] | undefined;
   /** Whether a signal among the arguments, or in the last one, rejects the operation. Default: `true`. */
   readonly abortable?: boolean | undefined;
-  /** The operation answers before every timer that is due later than this many ms. Default: it may take any time. */
+  /** The operation answers before every timer that fires later than this many ms. Default: it may take any time. */
   readonly within?: number | undefined;
   /** Returns the name of a call. Default: the name and the arguments. */
   readonly label?: ((...args: Args) => string) | undefined;

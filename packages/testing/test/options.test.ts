@@ -76,7 +76,7 @@ test('`QUIESCE_REPLAY` is the default of `replay`', async () => {
   try {
     expect(await explore(() => {})).toMatchObject({ stoppedBy: 'replay', schedules: 1 });
     process.env['QUIESCE_REPLAY'] = 'wrong';
-    await expect(explore(() => {})).rejects.toThrow(/^explore: QUIESCE_REPLAY must be a decision string such as/);
+    await expect(explore(() => {})).rejects.toThrow(/^explore: QUIESCE_REPLAY must be a schedule string such as/);
   } finally {
     delete process.env['QUIESCE_REPLAY'];
   }

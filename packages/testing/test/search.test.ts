@@ -6,7 +6,7 @@ const three = async (world: World) => {
   await Promise.all([load(1), load(2), load(3)]);
 };
 
-test('bounds run all schedules with so many deviations, each once', async () => {
+test('a bound of n runs all schedules with up to n deviations, each once', async () => {
   const counts: number[] = [];
   for (const bound of [0, 1, 2, 3]) {
     const orders: string[] = [];
@@ -135,7 +135,7 @@ test('a wrong `commutes` is found by running both orders', async () => {
   expect((error as ScheduleError).message).toMatch(/commutes says that/);
 });
 
-test('late variants that nobody can observe are pruned', async () => {
+test('late variants that the test cannot observe are pruned', async () => {
   const body = (reads: boolean) => async (world: World) => {
     const load = world.external('load', ['page']);
     const timer = setTimeout(() => {}, 100);

@@ -41,7 +41,7 @@ export class ResourceCreator<R> {
    * Makes a resource for one `acquire`, and calls `onMade` with it and with the guard that its lease takes over.
    *
    * @param permit released unless `onMade` is called
-   * @throws (rejects) what `create` fails with; the token's reason; ClosedError after the deadline
+   * @throws (rejects) the error of `create`; the token's reason; ClosedError after the deadline
    */
   async make(
     permit: SemaphorePermit,

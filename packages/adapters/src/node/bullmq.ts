@@ -45,7 +45,7 @@ interface LockedJob {
  *
  * A job that ends because of the cancellation goes back to the front of the waiting jobs. It counts as no attempt, and no event
  * `failed` is emitted. A value that it still returns is recorded, and so is an error of its own. A job that does not end
- * within `cleanupTimeout` goes back as well, and what it returns later is dropped.
+ * within `cleanupTimeout` goes back as well, and its later result is dropped.
  *
  * The token is also cancelled with a `LockLostError` when the lock of the job was taken, or could not be renewed for
  * `lockDuration`. BullMQ then records no outcome, and another worker runs the job. `worker.cancelJob` cancels the token with

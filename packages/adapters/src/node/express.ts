@@ -27,7 +27,7 @@ export interface ExpressDrain extends RequestHandler {
 /**
  * Creates the middleware that drains an Express app on shutdown.
  *
- * - On shutdown, the server is drained. Close what its requests use in a `shutdown.hook`, which runs after that.
+ * - On shutdown, the server is drained. Close the resources that its requests use in a `shutdown.hook`, which runs after that.
  * - `GET /ready` answers 200 while the app runs, and 503 from the announcement on. `GET /live` answers 200 in every state.
  * - `req.token` is cancelled when the client has gone, and at the deadline of the drain.
  * - `errorHandler` answers a request that ended because of `req.token` with 503 and `Retry-After`.

@@ -30,7 +30,7 @@ interface NodeBindings {
 /**
  * Creates the middleware that drains a Hono app on shutdown, with `@hono/node-server`.
  *
- * - On shutdown, the server is drained. Close what its requests use in a `shutdown.hook`, which runs after that.
+ * - On shutdown, the server is drained. Close the resources that its requests use in a `shutdown.hook`, which runs after that.
  * - `GET /ready` answers 200 while the app runs, and 503 from the announcement on. `GET /live` answers 200 in every state.
  * - `c.var.token` is cancelled when the client has gone, and at the deadline of the drain.
  * - A request that ends because of `c.var.token` is answered with 503 and `Retry-After`. The error handler of the app is called

@@ -22,7 +22,7 @@ export interface KoaDrain extends Middleware {
 /**
  * Creates the middleware that drains a Koa app on shutdown.
  *
- * - On shutdown, the server is drained. Close what its requests use in a `shutdown.hook`, which runs after that.
+ * - On shutdown, the server is drained. Close the resources that its requests use in a `shutdown.hook`, which runs after that.
  * - `GET /ready` answers 200 while the app runs, and 503 from the announcement on. `GET /live` answers 200 in every state.
  * - `ctx.state.token` is cancelled when the client has gone, and at the deadline of the drain.
  * - A request that ends because of `ctx.state.token` is answered with 503 and `Retry-After`.

@@ -93,7 +93,7 @@ const CALL = 'drainableQueue';
  * A job that ends because of the cancellation goes back to the queue. While it has retries left, `boss.fail` makes it a retry,
  * after its `retryDelay`. Otherwise `boss.cancel` and `boss.resume` make it available again. A shutdown may take a retry, but
  * it fails no job for good. A value that the job still returns is recorded, and so is an error of its own. A job that does not end
- * within `cleanupTimeout` goes back as well, and what it returns later is dropped.
+ * within `cleanupTimeout` goes back as well, and its later result is dropped.
  *
  * The token is also cancelled with a `LockLostError` when the time limit of the job (`expireInSeconds`) is over, or when
  * its state was changed. The outcome is then not recorded. With pg-boss 12, the heartbeats of the job are sent.

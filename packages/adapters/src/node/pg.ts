@@ -299,7 +299,7 @@ export class CancellablePool implements AsyncDisposable {
 
   /**
    * Takes a connection with a listener: a connection that is lost emits an error besides the failure of its query. A new one can be
-   * ready and lost with one packet, which a promise would tell too late. Hence the callback, where the pool takes one.
+   * ready and lost with one packet, which a promise would deliver too late. Hence the callback, where the pool takes one.
    */
   async #take(): Promise<PoolClient> {
     if (this.pool.connect.length === 0) {

@@ -42,7 +42,7 @@ export const logCases: readonly ContractCase[] = [
           const { records } = await readAll(connection, log);
           demandSame(idsOf(records), ['all0', 'all1', 'all2'], `E1: a batch has records in ${log}`);
         }
-        // Some engines refuse these. What they refuse must have left nothing.
+        // Some engines refuse these. A refused batch must have left nothing.
         const batches = [
           records('cancels', 'many', 501),
           ['\0', '\ud800'].flatMap((end, i) => {
