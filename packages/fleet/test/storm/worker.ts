@@ -61,9 +61,12 @@ async function startCancel(fleet: Reach, { cancel, key, until }: Order & { op: '
   }
 }
 
-/** Waits for a lease, and holds it for some time. */
+const contending = new Set<string>();
+
+/** Waits for a lease, and holds it for some time, unless the process does so already. */
 async function startHold(fleet: Reach, { lease, workMs }: Order & { op: 'hold' }): Promise<void> {
-  if (!('lease' in fleet)) return;
+  if (!('lease' in fleet) || contending.has(lease)) return;
+  contending.add(lease);
   const holding = hold(fleet as Fleet, {
     name: lease,
     permits: leases[lease],
@@ -77,6 +80,8 @@ async function startHold(fleet: Reach, { lease, workMs }: Order & { op: 'hold' }
     report({ e: 'held', lease, ...(await holding.ended) });
   } catch {
     // No permit came in time, or the engine was away.
+  } finally {
+    contending.delete(lease);
   }
 }
 
