@@ -1,5 +1,5 @@
-// A wrong argument throws an error of a documented class, at the wrong call. The error names the call and the option as the user
-// wrote them, and shows the value with its type. Nothing is left behind.
+// A wrong argument throws at the wrong call: a TypeError for its type, or a RangeError for a number or a date out of its range. The
+// error names the call and the option as the user wrote them, and shows the value with its type. Nothing is left behind.
 import { setImmediate as turn } from 'node:timers/promises';
 import * as express from '@quiesce/adapters/express';
 import * as fastify from '@quiesce/adapters/fastify';
@@ -114,6 +114,10 @@ const accepts: Record<Kind, (value: unknown) => boolean> = {
   far: (value) => value === Number.POSITIVE_INFINITY || value === 1e300,
   short: (value) => typeof value === 'number' && value >= 0 && value < 10,
   'from 1': (value) => value === 5 || value === 1.5,
+  // A clock that has run for 5 ms.
+  since: (value) => typeof value === 'number' && value <= 5,
+  // A range that has none of the numbers.
+  range: () => false,
   headers: (value) => value instanceof Map,
   none: (value) => value === undefined,
 };
@@ -123,8 +127,37 @@ function isJson(value: unknown): boolean {
   return value === undefined || ['string', 'boolean'].includes(typeof value) || Number.isFinite(value);
 }
 
-/** A mistake that is likely: the promise of a receive instead of the receiver. */
-const isGivenBack: Kind[] = ['function', 'functions', 'signal', 'branches', 'list'];
+/** The kinds that take a number. */
+const numbers: Kind[] = [
+  ...([
+    'time',
+    'period',
+    'count',
+    'count from 0',
+    'limit',
+    'limit from 0',
+    'factor',
+    'whole',
+    'number',
+    'far',
+  ] as const),
+  ...(['short', 'from 1', 'since', 'range', 'moment'] as const),
+];
+
+/** Whether a wrong value has the right type, so that only its range is wrong. */
+function isOfType(kind: Kind, value: unknown): boolean {
+  if (value instanceof Date) return kind === 'date' || kind === 'moment';
+  return typeof value === 'number' && numbers.includes(kind);
+}
+
+/** The class of the error. The content of a text may be a matter of its type, or of its range. */
+function classOf(kind: Kind, value: unknown): RegExp {
+  if (typeof value === 'string' && !numbers.includes(kind)) return /^(Type|Range)Error$/;
+  return isOfType(kind, value) ? /^RangeError$/ : /^TypeError$/;
+}
+
+/** A mistake that is likely: the promise of a receive instead of the receiver, or of its value. */
+const isGivenBack: Kind[] = ['function', 'functions', 'signal', 'branches', 'list', 'date', ...numbers];
 
 /** Returns the error that a call throws, or with which it rejects before it does anything else, or `undefined`. */
 async function failure(run: () => unknown): Promise<unknown> {
@@ -150,7 +183,7 @@ describe.each(Object.entries(rows))('%s', (_, table) => {
       const error = await failure(() => run(value));
       const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
       if (error === undefined) wrong.push(`${shown} is accepted`);
-      else if (!/^(Type|Range)Error$/.test((error as Error).name)) wrong.push(`${shown}: ${text}`);
+      else if (!classOf(kind, value).test((error as Error).name)) wrong.push(`${shown}: ${text}`);
       else if (!(error as Error).message.startsWith(call) || !/^[: ]/.test((error as Error).message.slice(call.length)))
         wrong.push(`${shown}: does not begin with the call: ${text}`);
       else if (!(error as Error).message.includes(shown)) wrong.push(`${shown}: does not show it: ${text}`);

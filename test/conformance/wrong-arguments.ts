@@ -138,6 +138,8 @@ export type Kind =
   | 'far'
   | 'short'
   | 'from 1'
+  | 'since'
+  | 'range'
   | 'headers'
   | 'none';
 
@@ -206,11 +208,11 @@ const tokens: Row[] = [
   ...optionsRow('renewable', (options) => token.renewable(5, options)),
   ...clockRow('renewable', (options) => token.renewable(5, options)),
   ...textRow('renewable', (options) => token.renewable(5, options)),
-  ['renewable: since', 'moment', (since) => token.renewable(5, { since }), optional],
+  ['renewable: since', 'since', (since) => token.renewable(5, { since }), optional],
   ['renewable: reason', 'function', (reason) => token.renewable(5, { reason }), optional],
   ...booleanRow('renewable', (options) => token.renewable(5, options), 'wall'),
   ['renew', 'time', (value) => token.renewable(5).renew(value)],
-  ['renew', 'moment', (value) => token.renewable(5).renew(5, value), optional],
+  ['renew', 'since', (value) => token.renewable(5).renew(5, value), optional],
   ['onCancelled', 'function', (value) => token.onCancelled(value)],
   ['runUntilCancelled', 'work', (value) => token.runUntilCancelled(value)],
   ['checkpoint', 'signal', (value) => checkpoint(value), optional],
@@ -465,6 +467,7 @@ const scopes: Row[] = [
 
 const server = (): Wrong => createServer();
 const shutdownTimes = ['readinessDelay', 'drainTimeout', 'cancelTimeout', 'hookTimeout', 'timeout', 'forceTimeout'];
+const podTimes = ['terminationGracePeriodSeconds', 'preStopSeconds', 'periodSeconds', 'failureThreshold'];
 const newShutdown = (options: Wrong): Shutdown => new Shutdown(options);
 const hookWith = (options: Wrong): unknown => new Shutdown().hook('db', noop, options);
 const noWork = { state: 'draining', inFlightCount: 0, elapsedMs: 0, waitingFor: [] } as const;
@@ -509,7 +512,7 @@ const clients: Row[] = [
   ['drainableWebSockets', 'object', (value) => drainableWebSockets(value)],
   ['drainableWebSockets', 'options', webSockets, optional],
   ['drainableWebSockets: name', 'name', (name) => webSockets({ name }), optional],
-  ['drainableWebSockets: code', 'none', (code) => webSockets({ code })],
+  ['drainableWebSockets: code', 'range', (code) => webSockets({ code }), optional],
   ['drainableWebSockets: reason', 'text', (reason) => webSockets({ reason }), optional],
   ['drainableWebSockets: beforeClose', 'function', (beforeClose) => webSockets({ beforeClose }), optional],
   ...timeRow('drainableWebSockets', webSockets, 'closeTimeout'),
@@ -617,7 +620,7 @@ const services: Row[] = [
   ...timeRow('extractDeadline', (options) => extractDeadline({}, options), 'max'),
   ...textRow('extractDeadline', (options) => extractDeadline({}, options)),
   ...clockRow('extractDeadline', (options) => extractDeadline({}, options)),
-  ['extractDeadline: since', 'moment', (since) => extractDeadline({}, { max: 5, since }), optional],
+  ['extractDeadline: since', 'number', (since) => extractDeadline({}, { max: 5, since }), optional],
   ['deadlineFetch', 'function', (value) => deadlineFetch(value), optional],
   ...optionsRow('deadlineFetch', (options) => deadlineFetch(undefined, options)),
   ['deadlineFetch: header', 'name', (header) => deadlineFetch(undefined, { header }), optional],
@@ -689,7 +692,7 @@ const services: Row[] = [
   ...optionsRow('formatReport', (options) => formatReport(new Shutdown().report(), options)),
   ...booleanRow('formatReport', (options) => formatReport(new Shutdown().report(), options), 'colours'),
   ...optionsRow('checkGracePeriod', (options) => checkGracePeriod(options)),
-  ...timeRow('checkGracePeriod', (options) => checkGracePeriod(options), ...shutdownTimes, 'flushTimeout'),
+  ...timeRow('checkGracePeriod', (options) => checkGracePeriod(options), ...shutdownTimes, 'flushTimeout', ...podTimes),
   ['new Terminal', 'object', (value) => new Terminal(value)],
 ];
 
@@ -706,6 +709,7 @@ const pools: Row[] = [
   ...textRow('new WorkerPool', poolWith),
   ...timeRow('new WorkerPool', poolWith, 'timeout', 'cleanupTimeout'),
   ...clockRow('new WorkerPool', poolWith),
+  ['new WorkerPool: capacity', 'limit from 0', (capacity) => poolWith({ capacity }), optional],
   ['new WorkerPool: whenFull', 'choice', (whenFull) => poolWith({ whenFull }), optional],
   ['execute', 'function', (value) => workers().execute(value)],
   ...optionsRow('execute', (options) => workers().execute(noop, options)),

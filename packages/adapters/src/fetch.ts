@@ -32,7 +32,7 @@ export interface FetchWithOptions {
  * @param options `deadline`; `fetch`
  * @returns a function like `fetch`
  * @throws TypeError when `signal` is neither a token nor an `AbortSignal`, or an option is unknown or of the wrong kind;
- *   RangeError for a bad margin
+ *   RangeError when `margin` is negative or NaN
  * @see the platform's `fetch`, which rejects with an `AbortError` in some browsers
  * @example
  * ```ts

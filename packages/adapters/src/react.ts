@@ -109,8 +109,8 @@ export function useScope(options?: UseScopeOptions): Scope {
  * @param options `delay`: debounces the work; `name`, `cleanupTimeout`
  * @returns `status`: `running`, `fulfilled` or `rejected`; `value`: the last value; `reason`: the error of a rejected run. To
  *   show the error in an error boundary, throw it
- * @throws TypeError when `work` is not a function, `deps` is not a list, an option is unknown, or React is older than 18 or
- *   newer than 19; RangeError when a time is negative or not a number
+ * @throws TypeError when `work` is not a function, `deps` is not a list, an option is unknown or of the wrong kind, or
+ *   React is older than 18 or newer than 19; RangeError for a time out of range
  * @see the `useAsync` and `useQuery` of other libraries
  * @example
  * <!-- run by packages/adapters/test/react.slow.test.ts -->

@@ -12,7 +12,7 @@ export interface Broadcast {
    *
    * @param capacity as for `broadcast`
    * @returns the sender
-   * @throws RangeError for any other capacity
+   * @throws TypeError or RangeError for any other capacity
    * @see tokio::sync::broadcast::Sender::new (tokio 1.53)
    * @example
    * ```ts
@@ -35,7 +35,7 @@ export interface Broadcast {
  * @param capacity the number of values kept: an integer from 1 to 2^24, rounded up to a power of two. Lag is counted
  *   against the rounded size
  * @returns a sender and a first receiver
- * @throws RangeError for any other capacity
+ * @throws TypeError or RangeError for any other capacity
  * @see tokio::sync::broadcast::channel (tokio 1.53)
  * @example
  * ```ts

@@ -101,7 +101,7 @@ export class BroadcastReceiver<T> implements Disposable {
    * @param limit the largest number of values: an integer from 1
    * @param options `signal`: a token or `AbortSignal` that gives up the receive
    * @returns 1 to `limit` values, oldest first
-   * @throws RangeError for any other limit; otherwise as `recv`
+   * @throws TypeError or RangeError for any other limit; otherwise as `recv`
    * @see tokio::sync::mpsc::Receiver::recv_many (tokio 1.53); Tokio's broadcast has none
    * @example
    * ```ts

@@ -20,7 +20,7 @@
  * Not guaranteed: positions beyond 2^53.
  */
 
-import { show } from '@quiesce/internal';
+import { checkNumber } from '@quiesce/internal';
 
 /** The largest capacity: the ring is allocated as a whole, 12 bytes for each value. */
 const MAX_CAPACITY = 2 ** 24;
@@ -36,11 +36,10 @@ export interface Ring<T> {
   tail: number;
 }
 
-/** @throws RangeError when the capacity is not an integer from 1 to 2^24 */
+/** @throws TypeError when the capacity is not a number; RangeError when it is not an integer from 1 to 2^24 */
 export function ringSize(call: string, capacity: number): number {
-  if (!Number.isInteger(capacity) || capacity < 1 || capacity > MAX_CAPACITY) {
-    throw new RangeError(`${call}: the capacity must be an integer from 1 to 2^24, got ${show(capacity)}`);
-  }
+  const isRight = Number.isInteger(capacity) && capacity >= 1 && capacity <= MAX_CAPACITY;
+  checkNumber(isRight, `${call}: the capacity`, 'an integer from 1 to 2^24', capacity);
   return 2 ** Math.ceil(Math.log2(capacity));
 }
 

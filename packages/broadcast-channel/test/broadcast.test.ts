@@ -9,9 +9,9 @@ describe('broadcast', () => {
     expect(() => broadcast(capacity)).toThrow(`got the number ${capacity}`);
   });
 
-  it('refuses a capacity that is not a number, with the same error', () => {
-    expect(() => broadcast('4' as never)).toThrow(RangeError);
-    expect(() => broadcast(undefined as never)).toThrow(RangeError);
+  it('refuses a capacity that is not a number, with a TypeError', () => {
+    expect(() => broadcast('4' as never)).toThrow(TypeError);
+    expect(() => broadcast(undefined as never)).toThrow(TypeError);
   });
 
   it('returns a sender and one receiver, both open', () => {

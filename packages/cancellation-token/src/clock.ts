@@ -22,7 +22,7 @@ export interface Clock {
    * Calls `fn` once, `ms` milliseconds from now or a little later, never synchronously and never earlier. Fractions count.
    *
    * @param ms 0 to `Infinity` (never). Times above 2^31-1 are waited in full, whereas the platform's timers fire immediately.
-   * @throws RangeError when `ms` is negative or not a number
+   * @throws TypeError when `ms` is not a number; RangeError when it is negative or NaN
    */
   setTimer(ms: number, fn: () => void, options: TimerOptions): Timer;
   /** Clears a timer; does nothing if it has fired or was cleared before. */

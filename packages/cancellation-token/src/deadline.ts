@@ -1,4 +1,4 @@
-import { remainingTime, show, withFramesOf } from '@quiesce/internal';
+import { checkNumber, remainingTime, withFramesOf } from '@quiesce/internal';
 import type { Clock, Timer } from './clock.ts';
 import { ofToken, TimeoutError } from './errors.ts';
 import { attachTrigger, COUNTS_WAITERS, detailsOf, Reason, type TreeNode, type Trigger, triggerOf } from './node.ts';
@@ -322,9 +322,9 @@ export function wallOf(node: TreeNode): number | undefined {
   return all && Math.min(...all.map(({ wall }) => wall));
 }
 
-/** @throws RangeError unless `since` is a time of the clock that is not in the future; `undefined` stands for now */
+/** @throws TypeError unless `since` is a number; RangeError when it is in the future. `undefined` stands for now */
 export function checkSince(call: string, since: number | undefined, now: number): void {
   if (since === undefined || (Number.isFinite(since) && since <= now)) return;
-  const hint = 'pass what the now() of its clock returned, not Date.now()';
-  throw new RangeError(`${call}: since must be a time until now (${now}), got ${show(since)}: ${hint}`);
+  const hint = ': pass what the now() of its clock returned, not Date.now()';
+  checkNumber(false, `${call}: since`, `a time until now (${now})`, since, hint);
 }

@@ -13,6 +13,7 @@ export {
   checkHeaderName,
   checkIterable,
   checkKind,
+  checkNumber,
   checkOptions,
   checkTime,
   createWaiter,

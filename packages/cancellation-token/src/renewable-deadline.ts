@@ -56,7 +56,8 @@ export class RenewableDeadline {
    * @param since when the time began, on the scale of the clock's `now()`; default: now. For an answer from another machine,
    *   pass the time before the request was sent
    * @returns `false`, and changes nothing, once the token is cancelled or the deadline has passed, noticed or not
-   * @throws RangeError when `ms` is negative or not a number, or `since` is in the future
+   * @throws TypeError when `ms` or `since` is not a number; RangeError when `ms` is negative or NaN, or `since` is in the
+   *   future
    */
   renew(ms: number, since?: number): boolean {
     if (!(#deadline in Object(this))) throw misused(RenewableDeadline.prototype, 'deadline', 'renew', this);

@@ -208,7 +208,7 @@ export class CancellationToken implements Disposable {
    *
    * @param ms milliseconds from 0 to `Infinity` (no deadline)
    * @param options `name`; `clock`
-   * @throws RangeError when `ms` is negative or not a number
+   * @throws TypeError when `ms` is not a number; RangeError when it is negative or NaN
    * @see the platform's `AbortSignal.timeout`
    */
   static timeout(ms: number, options?: DeadlineOptions): CancellationToken {
@@ -329,7 +329,7 @@ export class CancellationToken implements Disposable {
    *
    * @param ms milliseconds from 0 to `Infinity` (no deadline); times above 2^31-1 are waited in full
    * @param options `name`; `clock`: the clock to use
-   * @throws RangeError when `ms` is negative or not a number
+   * @throws TypeError when `ms` is not a number; RangeError when it is negative or NaN
    * @see Go's context.WithTimeout
    * @example
    * ```ts
@@ -352,7 +352,7 @@ export class CancellationToken implements Disposable {
    *
    * @param date when to cancel it
    * @param options `name`; `clock`
-   * @throws RangeError when `date` is not a valid date
+   * @throws TypeError when `date` is not a `Date`; RangeError when it is invalid
    * @see Go's context.WithDeadline
    */
   withDeadline(date: Date, options?: DeadlineOptions): CancellationToken {
@@ -377,8 +377,8 @@ export class CancellationToken implements Disposable {
    *   before a request was sent; `reason`: makes the reason, and is called once when the deadline has passed; `wall`: whether
    *   the deadline also passes when the wall clock has advanced by `ms`, as while a machine sleeps
    * @returns the deadline: `token`, `left`, `renew(ms, since?)`
-   * @throws RangeError when `ms` is negative or not a number, or `since` is in the future; TypeError for a `reason` that is not
-   *   a function, and for a `clock` that lacks `wall()` where it is used
+   * @throws TypeError for an argument or option of the wrong type, and for a `clock` that lacks `wall()` where it is
+   *   used; RangeError when `ms` is negative or NaN, or `since` is in the future
    * @see Go's time.Timer.Reset
    * @example
    * ```ts

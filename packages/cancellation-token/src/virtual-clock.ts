@@ -1,4 +1,4 @@
-import { checkFunction, checkKind, checkTime, defineHandle } from '@quiesce/internal';
+import { checkFunction, checkNumber, checkTime, defineHandle } from '@quiesce/internal';
 import type { Clock, Timer, TimerOptions } from './clock.ts';
 import { idle } from './idle.ts';
 import { TimerHeap, VirtualTimer } from './timer-heap.ts';
@@ -37,7 +37,7 @@ export class VirtualClock implements Clock {
 
   /** @param start the first result of `wall()`: ms since 1970, default 0 */
   constructor(start = 0) {
-    checkKind(Number.isFinite(start), 'new VirtualClock', 'milliseconds since 1970', start);
+    checkNumber(Number.isFinite(start), 'new VirtualClock: the start', 'milliseconds since 1970', start);
     this.#start = start;
   }
 
@@ -69,7 +69,7 @@ export class VirtualClock implements Clock {
    * Advances time, firing timers in order of time. Each timer's callback sees `now()` as the time for which it was set.
    *
    * @param ms how far, in milliseconds, 0 or more
-   * @throws RangeError when `ms` is negative, not a number, or infinite
+   * @throws TypeError when `ms` is not a number; RangeError when it is negative, NaN or infinite
    */
   async advance(ms: number): Promise<void> {
     checkTime('advance: the time', ms);
@@ -90,7 +90,7 @@ export class VirtualClock implements Clock {
    * Use it to test deadlines with `wall: true`.
    *
    * @param ms for how long, in milliseconds, 0 or more
-   * @throws RangeError when `ms` is negative, not a number, or infinite
+   * @throws TypeError when `ms` is not a number; RangeError when it is negative, NaN or infinite
    * @see CLOCK_BOOTTIME and CLOCK_MONOTONIC of Linux
    */
   suspend(ms: number): void {

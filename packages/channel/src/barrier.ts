@@ -53,7 +53,7 @@ export class Barrier {
 
   /**
    * @param count the number of tasks that have to arrive, 0 or more; 0 counts as 1
-   * @throws RangeError when `count` is not an integer of 0 or more
+   * @throws TypeError when `count` is not a number; RangeError when it is not an integer of 0 or more
    */
   constructor(count: number) {
     checkCount('new Barrier: the number of tasks', count, 0);
@@ -78,8 +78,8 @@ export class Barrier {
    *
    * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
    * @returns one arrival, whose result says whether it was the last of its round
-   * @throws TypeError when `signal` is not a signal; RangeError when `timeout` is not a time. When awaited: `TimeoutError`;
-   *   the reason, verbatim, when `signal` is cancelled
+   * @throws TypeError when an option has the wrong type; RangeError when `timeout` is negative or NaN. When awaited:
+   *   `TimeoutError`; the reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::Barrier::wait (tokio 1.53)
    */
   wait(options?: WaitOptions): Awaitable<BarrierWaitResult> {

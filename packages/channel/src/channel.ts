@@ -14,7 +14,7 @@ import { UnboundedSender } from './unbounded-sender.ts';
  *
  * @param capacity the number of values that fit into the channel, 1 or more
  * @returns a sender, which can be cloned, and the receiver
- * @throws RangeError when the capacity is not an integer of 1 or more
+ * @throws TypeError when the capacity is not a number; RangeError when it is not an integer of 1 or more
  * @see tokio::sync::mpsc::channel (tokio 1.53)
  * @example
  * ```ts

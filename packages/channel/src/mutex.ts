@@ -56,8 +56,8 @@ export class Mutex {
    *
    * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
    * @returns a wait that fulfils with a {@link MutexGuard}
-   * @throws TypeError when `signal` is not a signal; RangeError when `timeout` is not a time. When awaited: `TimeoutError`;
-   *   the reason, verbatim, when `signal` is cancelled
+   * @throws TypeError when an option has the wrong type; RangeError when `timeout` is negative or NaN. When awaited:
+   *   `TimeoutError`; the reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::Mutex::lock_owned (tokio 1.53)
    */
   acquire(options?: WaitOptions): Awaitable<MutexGuard> {

@@ -112,8 +112,9 @@ export class OnceCell<T> {
    *   this cell: it would wait for itself
    * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
    * @returns the value, the same for every caller
-   * @throws TypeError when `init` is not a function, or `signal` is not a signal; RangeError when `timeout` is not a time.
-   *   When awaited: the error of `init`, only for the caller whose `init` it was; `TimeoutError`; the reason, verbatim
+   * @throws TypeError when `init` is not a function, or an option has the wrong type; RangeError when `timeout` is
+   *   negative or NaN. When awaited: the error of `init`, only for the caller whose `init` it was; `TimeoutError`; the
+   *   reason, verbatim
    * @see tokio::sync::OnceCell::get_or_init, get_or_try_init (tokio 1.53)
    */
   getOrInit(init: (token: CancellationToken) => T | PromiseLike<T>, options?: WaitOptions): Awaitable<T> {

@@ -142,9 +142,9 @@ export class OneshotReceiver<T> implements PromiseLike<T>, Disposable {
    * Receives the value. Unlike an `await`, it can be given up.
    *
    * @param options `signal` and `timeout` (ms)
-   * @throws ClosedError when the sender was closed without sending, or this receiver was closed before; `TimeoutError`; the
-   *   reason, verbatim, when `signal` is cancelled; TypeError when it is not a signal; RangeError when `timeout` is not a
-   *   time
+   * @throws ClosedError when the sender was closed without sending, or this receiver was closed before; `TimeoutError`;
+   *   the reason, verbatim, when `signal` is cancelled; TypeError when an option has the wrong type; RangeError when
+   *   `timeout` is negative or NaN
    */
   recv(options?: WaitOptions): SourcePromise<T> {
     return waitWithLimits(this.#state, options, 'recv');

@@ -70,8 +70,9 @@ export class Receiver<T> implements Disposable {
    * @param options `signal` and `timeout` (ms) give up the wait: `TimeoutError` means that no value arrived, `ClosedError`
    *   that none can arrive. With `timeout: 0`, a value that is there is still taken
    * @returns a promise of the value, which is also a source
-   * @throws ClosedError when the channel is closed and drained, or this receiver was disposed; `TimeoutError`; the reason,
-   *   verbatim, when `signal` is cancelled; TypeError when it is not a signal; RangeError when `timeout` is not a time
+   * @throws ClosedError when the channel is closed and drained, or this receiver was disposed; `TimeoutError`; the
+   *   reason, verbatim, when `signal` is cancelled; TypeError when an option has the wrong type; RangeError when
+   *   `timeout` is negative or NaN
    * @see tokio::sync::mpsc::Receiver::recv (tokio 1.53), which returns `None` where this throws `ClosedError`; std's
    *   recv_timeout
    * @example
@@ -111,7 +112,8 @@ export class Receiver<T> implements Disposable {
    * @param limit the largest number of values, 1 or more
    * @param options as for `recv`
    * @returns 1 to `limit` values, in order
-   * @throws RangeError when `limit` is not an integer of 1 or more; otherwise as `recv`
+   * @throws TypeError when `limit` is not a number; RangeError when it is not an integer of 1 or more; otherwise as
+   *   `recv`
    * @see tokio::sync::mpsc::Receiver::recv_many (tokio 1.53)
    * @example
    * ```ts

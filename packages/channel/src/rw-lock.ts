@@ -49,7 +49,8 @@ export class RwLock {
 
   /**
    * @param options `maxReaders`
-   * @throws RangeError when `maxReaders` is not an integer from 1; TypeError for an unknown option
+   * @throws TypeError for an unknown option, and when `maxReaders` is not a number; RangeError when it is not an integer
+   *   from 1
    */
   constructor(options?: RwLockOptions) {
     checkOptions('new RwLock', options, ['maxReaders']);
@@ -67,8 +68,8 @@ export class RwLock {
    *
    * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
    * @returns a wait that fulfils with a {@link RwLockReadGuard}
-   * @throws TypeError when `signal` is not a signal; RangeError when `timeout` is not a time. When awaited: `TimeoutError`;
-   *   the reason, verbatim, when `signal` is cancelled
+   * @throws TypeError when an option has the wrong type; RangeError when `timeout` is negative or NaN. When awaited:
+   *   `TimeoutError`; the reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::RwLock::read_owned (tokio 1.53)
    */
   read(options?: WaitOptions): Awaitable<RwLockReadGuard> {

@@ -74,7 +74,7 @@ export class SemaphorePermit implements Disposable {
    *
    * @param count the number of permits, 0 or more
    * @returns the permits, or `undefined` when there are not enough
-   * @throws RangeError when `count` is not an integer of 0 or more
+   * @throws TypeError when `count` is not a number; RangeError when it is not an integer of 0 or more
    * @see tokio::sync::OwnedSemaphorePermit::split (tokio 1.53)
    */
   split(count: number): SemaphorePermit | undefined {

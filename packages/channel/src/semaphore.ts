@@ -42,7 +42,7 @@ export class Semaphore {
 
   /**
    * @param permits the number of permits at first, 0 or more
-   * @throws RangeError when `permits` is not an integer of 0 or more
+   * @throws TypeError when `permits` is not a number; RangeError when it is not an integer of 0 or more
    */
   constructor(permits: number) {
     checkCount('new Semaphore: the number of permits', permits, 0);
@@ -57,8 +57,8 @@ export class Semaphore {
    *
    * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
    * @returns a wait that fulfils with a {@link SemaphorePermit}
-   * @throws TypeError when `signal` is not a signal; RangeError when `timeout` is not a time. When awaited: `ClosedError`
-   *   when the semaphore is closed; `TimeoutError`; the reason, verbatim, when `signal` is cancelled
+   * @throws TypeError when an option has the wrong type; RangeError when `timeout` is negative or NaN. When awaited:
+   *   `ClosedError` when the semaphore is closed; `TimeoutError`; the reason, verbatim, when `signal` is cancelled
    * @see tokio::sync::Semaphore::acquire_owned (tokio 1.53)
    */
   acquire(options?: WaitOptions): Awaitable<SemaphorePermit> {
@@ -77,7 +77,8 @@ export class Semaphore {
    *
    * @param count the number of permits, 0 or more
    * @param options as for `acquire`
-   * @throws RangeError when `count` is not an integer of 0 or more; otherwise as `acquire`
+   * @throws TypeError when `count` is not a number; RangeError when it is not an integer of 0 or more; otherwise as
+   *   `acquire`
    * @see tokio::sync::Semaphore::acquire_many_owned (tokio 1.53)
    */
   acquireMany(count: number, options?: WaitOptions): Awaitable<SemaphorePermit> {
@@ -116,7 +117,7 @@ export class Semaphore {
    *
    * @param count the number of permits, 0 or more
    * @returns as `tryAcquire`; `no-permits` also when fewer than `count` are free
-   * @throws RangeError when `count` is not an integer of 0 or more
+   * @throws TypeError when `count` is not a number; RangeError when it is not an integer of 0 or more
    * @see tokio::sync::Semaphore::try_acquire_many_owned (tokio 1.53)
    */
   tryAcquireMany(count: number): Tried<SemaphorePermit, 'no-permits' | 'closed'> {
@@ -134,7 +135,8 @@ export class Semaphore {
    * Adds permits, and serves waiters with them. Synchronous.
    *
    * @param count the number of permits, 0 or more
-   * @throws RangeError when `count` is not an integer of 0 or more, or there would be more than 2^53-1
+   * @throws TypeError when `count` is not a number; RangeError when it is not an integer of 0 or more, or there would be
+   *   more than 2^53-1
    * @see tokio::sync::Semaphore::add_permits (tokio 1.53)
    * @example
    * ```ts
@@ -156,7 +158,7 @@ export class Semaphore {
    *
    * @param count the largest number of permits, 0 or more
    * @returns the number of permits that were removed
-   * @throws RangeError when `count` is not an integer of 0 or more
+   * @throws TypeError when `count` is not a number; RangeError when it is not an integer of 0 or more
    * @see tokio::sync::Semaphore::forget_permits (tokio 1.53)
    */
   forgetPermits(count: number): number {

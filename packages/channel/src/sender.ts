@@ -71,7 +71,7 @@ export class Sender<T> implements Disposable {
    * @param options `signal` and `timeout` (ms) give up the send while it waits
    * @throws {@link SendError} with the value when the receiver is closed, before or during the wait; `TimeoutError`; the
    *   reason, verbatim, when `signal` is cancelled; `ClosedError` when this sender was closed; TypeError when the value
-   *   is a thenable or `signal` is not a signal; RangeError when `timeout` is not a time
+   *   is a thenable or an option has the wrong type; RangeError when `timeout` is negative or NaN
    * @see tokio::sync::mpsc::Sender::send and send_timeout (tokio 1.53)
    * @example
    * ```ts
@@ -131,8 +131,9 @@ export class Sender<T> implements Disposable {
    *
    * @param options `signal` and `timeout` (ms) give up the wait; the time runs from this call
    * @returns a wait that fulfils with a {@link Permit}
-   * @throws ClosedError when this sender was closed; TypeError when `signal` is not a signal; RangeError when `timeout` is
-   *   not a time. When awaited: `ClosedError` when the receiver is closed; `TimeoutError`; the reason, verbatim
+   * @throws ClosedError when this sender was closed; TypeError when an option has the wrong type; RangeError when
+   *   `timeout` is negative or NaN. When awaited: `ClosedError` when the receiver is closed; `TimeoutError`; the reason,
+   *   verbatim
    * @see tokio::sync::mpsc::Sender::reserve_owned (tokio 1.53)
    * @example
    * ```ts
@@ -153,7 +154,8 @@ export class Sender<T> implements Disposable {
    * @param count the number of values, from 0 to `maxCapacity`
    * @param options as for `reserve`
    * @returns a wait that fulfils with {@link Permits}
-   * @throws RangeError when `count` is not an integer from 0 to `maxCapacity`; otherwise as `reserve`
+   * @throws TypeError when `count` is not a number; RangeError when it is not an integer from 0 to `maxCapacity`;
+   *   otherwise as `reserve`
    * @see tokio::sync::mpsc::Sender::reserve_many (tokio 1.53)
    * @example
    * ```ts
@@ -192,7 +194,8 @@ export class Sender<T> implements Disposable {
    *
    * @param count the number of permits, from 0 to `maxCapacity`
    * @returns `{ ok: true, value: permits }`, or `{ ok: false, why }`: `full`, or `closed` by the receiver
-   * @throws RangeError when `count` is not an integer from 0 to `maxCapacity`; ClosedError when this sender was closed
+   * @throws TypeError when `count` is not a number; RangeError when it is not an integer from 0 to `maxCapacity`;
+   *   ClosedError when this sender was closed
    * @see tokio::sync::mpsc::Sender::try_reserve_many (tokio 1.53)
    */
   tryReserveMany(count: number): Tried<Permits<T>, 'full' | 'closed'> {

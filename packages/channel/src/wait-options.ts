@@ -29,7 +29,7 @@ const OPTIONS = ['signal', 'timeout', 'clock'];
  * Returns a source that can be given up: by a signal, which is polled first, or by a time limit, which is polled last.
  *
  * @param call for error texts
- * @throws TypeError when the signal is not a signal, and for unknown options; RangeError when the timeout is not a time
+ * @throws TypeError for unknown options, and for those of the wrong type; RangeError when `timeout` is negative or NaN
  */
 export function withLimits<T>(inner: Takeable<T>, options: WaitOptions | undefined, call: string): Takeable<T> {
   if (options === undefined) return inner;

@@ -84,9 +84,9 @@ export class WatchReceiver<T> implements Disposable {
    *
    * @param options `signal` and `timeout` (ms) give up the wait
    * @returns the value
-   * @throws ClosedError when all senders are closed and the last value is seen, or this receiver was disposed; `TimeoutError`;
-   *   the reason, verbatim, when `signal` is cancelled; TypeError when it is not a signal; RangeError when `timeout` is not
-   *   a time
+   * @throws ClosedError when all senders are closed and the last value is seen, or this receiver was disposed;
+   *   `TimeoutError`; the reason, verbatim, when `signal` is cancelled; TypeError when an option has the wrong type;
+   *   RangeError when `timeout` is negative or NaN
    * @see tokio::sync::watch::Receiver::changed (tokio 1.53), which returns no value
    * @example
    * ```ts

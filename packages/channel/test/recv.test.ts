@@ -61,9 +61,10 @@ describe('recv with a time limit', () => {
   it('refuses an invalid time and an invalid signal, and takes no value', async () => {
     const [tx, rx] = channel<string>(1);
     await tx.send('a');
-    for (const timeout of [-1, Number.NaN, '1' as never]) {
+    for (const timeout of [-1, Number.NaN]) {
       expect(await rejection(rx.recv({ timeout }))).toBeInstanceOf(RangeError);
     }
+    expect(await rejection(rx.recv({ timeout: '1' as never }))).toBeInstanceOf(TypeError);
     expect(await rejection(rx.recv({ signal: {} as AbortSignal }))).toBeInstanceOf(TypeError);
     expectValues(rx, 'a');
   });

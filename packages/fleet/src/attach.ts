@@ -2,7 +2,7 @@ import type { CancellationToken } from '@quiesce/cancellation-token';
 import { checkKind, checkOptions } from '@quiesce/internal';
 import { leaseRequest } from './lease-options.ts';
 import type { LeaseRequest } from './leases.ts';
-import { checkTimedOptions, numberOf } from './options.ts';
+import { numberOf } from './options.ts';
 
 /** The parts of a fleet that a shutdown uses. */
 export interface AttachedFleet {
@@ -66,7 +66,7 @@ export function attachTo(shutdown: FleetShutdown, options: FleetAttachOptions | 
   let releaseSlot = (): void => {};
   let slotEnded: Promise<unknown> = Promise.resolve();
   if (slot !== undefined) {
-    checkTimedOptions('attach: slot', slot, ['name', 'permits', 'ttl', 'timeout']);
+    checkOptions('attach: slot', slot, ['name', 'permits', 'ttl', 'timeout']);
     const { name, permits, ttl } = slot;
     const timeout = numberOf('attach: slot: timeout', slot.timeout, 5_000, 0, Number.POSITIVE_INFINITY);
     const checked = leaseRequest('attach: slot', name, { permits, ttl });

@@ -1,13 +1,12 @@
-import { show } from '@quiesce/internal';
+import { checkNumber } from '@quiesce/internal';
 
 /**
  * Returns the checked option `poll` of an engine.
  *
- * @throws TypeError or RangeError
+ * @throws TypeError unless it is a number; RangeError when it is out of range
  */
-export function checkPoll(call: string, poll: unknown = 500): number {
-  const wanted = `${call}: poll must be milliseconds from 50 to 60,000, got ${show(poll)}`;
-  if (typeof poll !== 'number') throw new TypeError(wanted);
-  if (poll >= 50 && poll <= 60_000) return poll;
-  throw new RangeError(wanted);
+export function checkPoll(call: string, poll = 500): number {
+  const isRight = typeof poll === 'number' && poll >= 50 && poll <= 60_000;
+  checkNumber(isRight, `${call}: poll`, 'milliseconds from 50 to 60,000', poll);
+  return poll;
 }

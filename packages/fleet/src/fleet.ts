@@ -32,7 +32,7 @@ import { type HeldLease, Leases } from './leases.ts';
 import { type FleetState, Link, type LinkCounters, LONGEST_DELAY } from './link.ts';
 import { type LiveCancel, LiveCancels, reasonOf } from './live-cancels.ts';
 import { type FleetMember, Members } from './members.ts';
-import { checkTimedOptions, numberOf, signalOf } from './options.ts';
+import { numberOf, signalOf } from './options.ts';
 import { type CancelUntil, OwnAnswer, PendingCancel } from './pending-cancel.ts';
 import { encode } from './reason.ts';
 import type { CancelReceipt } from './receipt.ts';
@@ -309,7 +309,7 @@ export class Fleet implements AsyncDisposable {
    */
   async cancel(key: FleetKey, reason?: unknown, options: FleetCancelOptions = {}): Promise<CancelReceipt> {
     const path = keyOf('cancel', key);
-    checkTimedOptions('cancel', options, ['until', 'ttl', 'signal', 'timeout']);
+    checkOptions('cancel', options, ['until', 'ttl', 'signal', 'timeout']);
     const { clock, retention } = this.#settings;
     const { until = 'recorded' } = options;
     checkChoice('cancel: until', until, ['recorded', 'delivered', 'ended']);
@@ -388,7 +388,7 @@ export class Fleet implements AsyncDisposable {
   ): Promise<Awaited<T>> {
     this.#needMember('lease');
     checkFunction('lease', work);
-    checkTimedOptions('lease', options, ['permits', 'ttl', 'grace', 'timeout', 'signal']);
+    checkOptions('lease', options, ['permits', 'ttl', 'grace', 'timeout', 'signal']);
     const request = leaseRequest('lease', name, options);
     this.#checkStart('lease', request.signal);
     this.#leaseCount++;

@@ -1,11 +1,11 @@
 import { type Clock, systemClock } from '@quiesce/cancellation-token';
-import { backoffOf, checkKind, show } from '@quiesce/internal';
+import { backoffOf, checkKind, checkOptions, show } from '@quiesce/internal';
 import { checkEngine } from './check-engine.ts';
 import type { EngineConnection, FleetEngine } from './engine.ts';
 import { EngineUnavailableError } from './errors.ts';
 import { Fleet, type FleetSettings, newId } from './fleet.ts';
 import { withLimit } from './limit.ts';
-import { checkTimedOptions, numberOf } from './options.ts';
+import { numberOf } from './options.ts';
 
 /** Options for `joinFleet`. */
 export interface JoinFleetOptions {
@@ -67,7 +67,7 @@ const LONGEST = 2 ** 31 - 1;
  * ```
  */
 export async function joinFleet(options: JoinFleetOptions): Promise<Fleet> {
-  checkTimedOptions('joinFleet', options, OPTIONS, ['member']);
+  checkOptions('joinFleet', options, OPTIONS, ['member']);
   const { engine, settings, namespace, node, joinTimeout } = checked(Object(options));
   const { clock, requestTimeout, retention } = settings;
   const until = clock.now() + joinTimeout;

@@ -1,4 +1,5 @@
-import { checkKind, checkOptions, show } from '@quiesce/internal';
+import { checkKind, checkOptions } from '@quiesce/internal';
+import { checkPoll } from './check-poll.ts';
 import { checkRetention } from './check-retention.ts';
 import type {
   ConnectOptions,
@@ -53,8 +54,8 @@ export interface PostgresEngineOptions {
  * @param pool a `Pool` of `pg`. It needs one connection for notifications, and one or more for queries. It stays yours: end it
  *   after the fleet is closed. While a fleet is joined, the pool has an `'error'` listener
  * @param options `schema`; `listen`, a function that opens a direct connection, or `false`; `poll` in ms
- * @throws TypeError for another kind of pool, an unknown option, or an option of the wrong type; RangeError for a wrong `poll`.
- *   `joinFleet` rejects with SchemaError before `createPostgresSchema` has run
+ * @throws TypeError for another kind of pool, an unknown option, or an option of the wrong type; RangeError when `poll`
+ *   is out of range. `joinFleet` rejects with SchemaError before `createPostgresSchema` has run
  * @see `LISTEN`, `pg_current_snapshot` (PostgreSQL 13)
  * @example
  * <!-- not run: needs a PostgreSQL server -->
@@ -69,13 +70,11 @@ export interface PostgresEngineOptions {
 export function postgresEngine(pool: PostgresPool, options: PostgresEngineOptions = {}): FleetEngine {
   checkKind(isPostgresPool(pool), 'postgresEngine', poolExpected, pool);
   checkOptions('postgresEngine', options, ['schema', 'listen', 'poll']);
-  const { listen, poll = 500 } = options;
+  const { listen } = options;
   const schema = schemaName('postgresEngine', options.schema);
   const isListen = listen === undefined || listen === false || typeof listen === 'function';
   checkKind(isListen, 'postgresEngine: listen', 'a function that opens a connection, or false', listen);
-  if (typeof poll !== 'number' || !(poll >= 50 && poll <= 60_000)) {
-    throw new RangeError(`postgresEngine: poll must be milliseconds from 50 to 60,000, got ${show(poll)}`);
-  }
+  const poll = checkPoll('postgresEngine', options.poll);
   let hasWarned = false;
   const onSwallowed = (): void => {
     if (hasWarned) return;

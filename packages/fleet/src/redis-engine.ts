@@ -28,9 +28,9 @@ export interface RedisEngineOptions {
  * @param client a client of `redis` or `ioredis` for one server, or of `ioredis` with sentinels. It need not be connected. Its
  *   key prefix also separates fleets. It stays yours: close it after the fleet
  * @param options `poll` in ms
- * @throws TypeError for another kind of client, such as one of a cluster, for an unknown option or a `poll` of the wrong type;
- *   RangeError for a wrong `poll`. `joinFleet` rejects with SchemaError when Redis is too old, or when it would evict keys that
- *   do not expire, and with EngineUnavailableError for a replica
+ * @throws TypeError for another kind of client, such as one of a cluster, for an unknown option or a `poll` of the wrong
+ *   type; RangeError when `poll` is out of range. `joinFleet` rejects with SchemaError when Redis is too old, or when it
+ *   would evict keys that do not expire, and with EngineUnavailableError for a replica
  * @see `EVALSHA`, `XADD`, `PUBLISH` (Redis 6.2)
  * @example
  * <!-- not run: it needs a Redis server; packages/fleet/test/redis-engine.slow.test.ts runs the engine -->

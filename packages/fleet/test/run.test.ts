@@ -249,6 +249,6 @@ describe('joining', () => {
     const fleet = await join('one');
     const error = await rejection((async () => calls[call]?.(fleet))());
     expect(error).toBeInstanceOf(TypeError);
-    expect(error).toMatchObject({ message: expect.stringContaining(`${call}: ${option}: expected `) });
+    expect(error).toMatchObject({ message: expect.stringContaining(`${call}: ${option} must be `) });
   });
 });

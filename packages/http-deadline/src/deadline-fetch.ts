@@ -20,7 +20,8 @@ export interface DeadlineFetchOptions extends InjectDeadlineOptions {}
  * @param options `header`; `margin`: time reserved for the transport, in ms
  * @returns a function like `fetch`. It rejects with the token's reason when the token is cancelled, and with a `TimeoutError`
  *   when less than 1 ms is left to pass on
- * @throws TypeError when `fetch` is not a function, or an option is unknown or of the wrong kind; RangeError for a bad margin
+ * @throws TypeError when `fetch` is not a function, or an option is unknown or of the wrong kind; RangeError when
+ *   `margin` is negative or NaN
  * @see the platform's `fetch`
  * @example
  * ```ts

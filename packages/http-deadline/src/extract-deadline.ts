@@ -1,5 +1,5 @@
 import { CancellationToken, type Clock } from '@quiesce/cancellation-token';
-import { checkOptions, checkTime, show } from '@quiesce/internal';
+import { checkNumber, checkOptions, checkTime } from '@quiesce/internal';
 import { checkHeaders, type ReadableHeaders, readHeader } from './headers.ts';
 import { parseTimeout, TIMEOUT_HEADERS } from './timeouts.ts';
 
@@ -30,8 +30,8 @@ export interface ExtractDeadlineOptions {
  * @param headers `Headers`, or an object such as `request.headers` of Node
  * @param options `parent`; `max`; `name`; `clock`; `since`
  * @returns the token; without any limit, a child token without its own deadline
- * @throws TypeError when `headers` is neither, or an option is unknown or of the wrong kind; RangeError when `max` is negative
- *   or not a number, or `since` is in the future
+ * @throws TypeError when `headers` is neither, or an option is unknown or of the wrong kind; RangeError when `max` is
+ *   negative or NaN, or `since` is in the future
  * @see gRPC over HTTP/2, `grpc-timeout`; the protocol of Connect, `connect-timeout-ms`
  * @example
  * ```ts
@@ -48,9 +48,8 @@ export function extractDeadline(headers: ReadableHeaders, options: ExtractDeadli
   checkOptions('extractDeadline', options, ['parent', 'max', 'name', 'clock', 'since']);
   const { parent, max = Number.POSITIVE_INFINITY, name, clock, since } = options;
   checkTime('extractDeadline: max', max);
-  if (since !== undefined && !Number.isFinite(since)) {
-    throw new RangeError(`extractDeadline: since must be a time of its clock's now(), got ${show(since)}`);
-  }
+  const isSince = since === undefined || Number.isFinite(since);
+  checkNumber(isSince, 'extractDeadline: since', "a time of its clock's now()", since);
   const above =
     parent === undefined ? new CancellationToken() : CancellationToken.from(parent, 'extractDeadline: parent');
   const stated = TIMEOUT_HEADERS.flatMap((header) =>

@@ -41,8 +41,8 @@ export function checkInjectOptions(
  * @param token the token, or its `signal`; a foreign `AbortSignal` has no deadline
  * @param options `header`; `margin`: time reserved for the transport, in ms
  * @returns the headers
- * @throws TypeError when `headers` is neither, `token` is neither a token nor a signal, or an option is unknown or of the wrong
- *   kind; RangeError for a bad margin
+ * @throws TypeError when `headers` is neither, `token` is neither a token nor a signal, or an option is unknown or of the
+ *   wrong kind; RangeError when `margin` is negative or NaN
  * @see gRPC over HTTP/2, `grpc-timeout`
  * @example
  * ```ts

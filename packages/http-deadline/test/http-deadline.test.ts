@@ -146,6 +146,16 @@ describe('extractDeadline', () => {
     expect(other.reason).toBe('gone');
   });
 
+  it('uses the clock of the deadline of its parent when it gets none', async () => {
+    const own = new VirtualClock();
+    const token = extractDeadline(
+      { 'quiesce-timeout-ms': '50' },
+      { parent: CancellationToken.timeout(99, { clock: own }) },
+    );
+    await own.advance(50);
+    expect(token.reason).toMatchObject({ ms: 50 });
+  });
+
   it('counts from `since`, and names the whole time', async () => {
     const own = new VirtualClock();
     const since = own.now();

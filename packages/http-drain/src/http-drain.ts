@@ -70,8 +70,8 @@ export class HttpDrain implements Drainable {
    *   app, for Hono the result of `serve`
    * @param options `name`; `signal`, which announces; times in ms; `refuse`, which answers new requests; `upgraded`, which ends
    *   upgraded sockets; `deadline`, which gives requests the deadline of their headers
-   * @throws TypeError when `server` is not such a server, or has an HttpDrain already, or an option is unknown or of the wrong
-   *   kind; RangeError for a bad time. The server is then unchanged
+   * @throws TypeError when `server` is not such a server, or has an HttpDrain already, or an option is unknown or of the
+   *   wrong kind; RangeError for a number out of range. The server is then unchanged
    */
   constructor(server: DrainableServer | DrainableApp, options: HttpDrainOptions = {}) {
     const found = serverOf(server);

@@ -3,7 +3,7 @@ import type { Http2SecureServer, Http2Server } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { CancellationToken, type Clock, systemClock } from '@quiesce/cancellation-token';
-import { checkFunction, checkOptions, checkTime, show } from '@quiesce/internal';
+import { checkFunction, checkNumber, checkOptions, checkTime, show } from '@quiesce/internal';
 import { NetServer } from './node.ts';
 
 /** A server that can be drained. Express, Fastify, Koa and Hono use one of these. */
@@ -79,16 +79,15 @@ const options: readonly (keyof HttpDrainOptions)[] = [
   ] as const),
 ];
 
-/** @throws RangeError for a bad time; TypeError for an unknown option, and for one of the wrong kind */
+/** @throws TypeError for an unknown option, and for one of the wrong kind; RangeError for a number out of range */
 export function settingsOf(given: HttpDrainOptions): Settings {
   checkOptions('new HttpDrain', given, options);
   const { name = 'http', idleGrace = 1_000, cleanupTimeout = 1_000, retryAfter = 1, refuse, upgraded } = given;
   const { clock = systemClock, signal } = given;
   checkTime('new HttpDrain: idleGrace', idleGrace);
   checkTime('new HttpDrain: cleanupTimeout', cleanupTimeout);
-  if (!Number.isSafeInteger(retryAfter) || retryAfter < 0) {
-    throw new RangeError(`new HttpDrain: retryAfter must be whole seconds from 0, got ${show(retryAfter)}`);
-  }
+  const isRetryAfter = Number.isSafeInteger(retryAfter) && retryAfter >= 0;
+  checkNumber(isRetryAfter, 'new HttpDrain: retryAfter', 'whole seconds from 0', retryAfter);
   if (refuse !== undefined) checkFunction('new HttpDrain: refuse', refuse);
   if (upgraded !== undefined) checkFunction('new HttpDrain: upgraded', upgraded);
   const maxTime = maxTimeOf(given.deadline);

@@ -51,15 +51,19 @@ describe('new HttpDrain(server, options) refuses', () => {
     [
       'a time that is text',
       { idleGrace: '10' },
-      'RangeError: new HttpDrain: idleGrace must be milliseconds from 0 to Infinity',
+      'TypeError: new HttpDrain: idleGrace must be milliseconds from 0 to Infinity',
     ],
     ['a negative time', { cleanupTimeout: -1 }, 'RangeError: new HttpDrain: cleanupTimeout must be milliseconds'],
     [
       'seconds that are text',
       { retryAfter: '1' },
-      'new HttpDrain: retryAfter must be whole seconds from 0, got the string "1"',
+      'TypeError: new HttpDrain: retryAfter must be whole seconds from 0, got the string "1"',
     ],
-    ['a part of a second', { retryAfter: 0.5 }, 'whole seconds from 0, got the number 0.5'],
+    [
+      'a part of a second',
+      { retryAfter: 0.5 },
+      'RangeError: new HttpDrain: retryAfter must be whole seconds from 0, got the number 0.5',
+    ],
     ['a name that is not text', { name: 7 }, 'new HttpDrain: name: expected a string, got the number 7'],
     [
       'a `refuse` that is not a function',

@@ -1,4 +1,4 @@
-import { checkChoice, checkFunction, checkTime } from './check.ts';
+import { checkChoice, checkFunction, checkNumber, checkTime } from './check.ts';
 import { show } from './show.ts';
 
 /** Options for the delays between attempts. */
@@ -24,16 +24,14 @@ export const backoffOptions: readonly (keyof BackoffOptions)[] = ['delay', 'fact
 /**
  * Checks the options, and returns a function that returns the delay after the n-th failure, in milliseconds.
  *
- * @throws RangeError for a wrong delay or factor; TypeError for a wrong `jitter` or `random`. The function throws a RangeError
- *   when `random` returns no number from 0 to below 1
+ * @throws TypeError for an option of the wrong type; RangeError for a delay or factor out of range. The function throws a
+ *   RangeError when `random` returns no number from 0 to below 1
  */
 export function backoffOf(call: string, options: BackoffOptions): (failures: number) => number {
   const { delay = 100, factor = 2, maxDelay = 30_000, jitter = 'full', random = Math.random } = options;
   checkTime(`${call}: delay`, delay);
   checkTime(`${call}: maxDelay`, maxDelay);
-  if (typeof factor !== 'number' || !(factor >= 1)) {
-    throw new RangeError(`${call}: factor must be a number from 1, got ${show(factor)}`);
-  }
+  checkNumber(typeof factor === 'number' && factor >= 1, `${call}: factor`, 'a number from 1', factor);
   checkChoice(`${call}: jitter`, jitter, ['full', 'none']);
   checkFunction(`${call}: random`, random);
   return (failures) => {

@@ -11,6 +11,20 @@ export function checkKind(isRight: boolean, call: string, expected: string, valu
 }
 
 /**
+ * Refuses a wrong number.
+ *
+ * @param isRight whether `value` is a number in its range
+ * @throws TypeError when `value` is not a number; otherwise RangeError
+ */
+export function checkNumber(isRight: boolean, what: string, expected: string, value: unknown, hint = ''): void {
+  if (isRight) return;
+  releaseArgument(value);
+  throw new (typeof value === 'number' ? RangeError : TypeError)(
+    `${what} must be ${expected}, got ${show(value)}${hint}`,
+  );
+}
+
+/**
  * Releases an argument of a call that throws: a call such as `rx.recv()` puts back its value, and a rejection counts as
  * handled.
  */
@@ -43,24 +57,23 @@ export function checkHeaderName(what: string, value: unknown): void {
 /**
  * Returns a valid time.
  *
- * @throws RangeError unless it is a number from 0 to `Infinity`
+ * @throws TypeError unless it is a number; RangeError when it is negative or NaN
  */
 export function checkTime(what: string, value: number): number {
   if (typeof value === 'number' && value >= 0) return value;
-  throw new RangeError(`${what} must be milliseconds from 0 to Infinity, got ${show(value)}`);
+  checkNumber(false, what, 'milliseconds from 0 to Infinity', value);
+  return value;
 }
 
 /**
  * Refuses a value that is not a count.
  *
  * @param most `Infinity`, if that is allowed, too
- * @throws RangeError unless `count` is an integer from `least` to 2^53-1
+ * @throws TypeError unless `count` is a number; RangeError unless it is an integer from `least` to 2^53-1
  */
 export function checkCount(what: string, count: unknown, least: number, most?: number): void {
   if ((Number.isSafeInteger(count) && (count as number) >= least) || (most !== undefined && count === most)) return;
-  throw new RangeError(
-    `${what} must be an integer from ${least}${most === undefined ? ' to 2^53-1' : ', or Infinity'}, got ${show(count)}`,
-  );
+  checkNumber(false, what, `an integer from ${least}${most === undefined ? ' to 2^53-1' : ', or Infinity'}`, count);
 }
 
 /**
@@ -77,12 +90,13 @@ export function checkChoice(what: string, value: unknown, allowed: readonly stri
 /**
  * Returns the time of a date, of any realm or library, in milliseconds since 1970.
  *
- * @throws RangeError unless it is a valid date
+ * @throws TypeError unless it is a date; RangeError when the date is invalid
  */
-export function dateTime(call: string, date: Date): number {
-  const ms: unknown = typeof date?.getTime === 'function' ? date.getTime() : undefined;
-  if (typeof ms === 'number' && !Number.isNaN(ms)) return ms;
-  throw new RangeError(`${call}: expected a valid Date, got ${ms === undefined ? show(date) : 'an invalid Date'}`);
+export function dateTime(call: string, date: Date, expected = 'a valid Date'): number {
+  const ms = typeof date?.getTime === 'function' ? date.getTime() : undefined;
+  checkKind(typeof ms === 'number', call, expected, date);
+  if (!Number.isNaN(ms)) return ms as number;
+  throw new RangeError(`${call}: expected ${expected}, got an invalid Date`);
 }
 
 /**

@@ -6,6 +6,7 @@ export {
   checkHeaderName,
   checkIterable,
   checkKind,
+  checkNumber,
   checkTime,
   dateTime,
   refuseExtra,

@@ -1,13 +1,8 @@
 import { checkKind, checkTime } from './check.ts';
 import { show } from './show.ts';
 
-/** Names that other libraries use for options of these packages, in small letters. */
-const synonyms: Readonly<Record<string, string>> = {
-  token: 'signal',
-  abortsignal: 'signal',
-  canceltoken: 'signal',
-  cancellationtoken: 'signal',
-};
+/** Names that other libraries use for the option `signal`, in small letters. */
+const signalNames: readonly string[] = ['token', 'abortsignal', 'canceltoken', 'cancellationtoken'];
 
 /**
  * Refuses unknown options, and options of the wrong kind. A `name` is a string, a `clock` is a Clock, and each name that ends
@@ -17,8 +12,8 @@ const synonyms: Readonly<Record<string, string>> = {
  * @param options the value that the user passed; `undefined` stands for no options
  * @param known the names of all options of the call, flags excepted
  * @param flags the names of the options that are true or false
- * @throws TypeError for anything but an object, for a token or signal in place of the options, and for an unknown option; the
- *   text names the most similar option. RangeError for an invalid time
+ * @throws TypeError for anything but an object, for a token or signal in place of the options, for an option of the wrong
+ *   kind, and for an unknown one; the text names the most similar option. RangeError for a time that is negative or NaN
  */
 export function checkOptions(
   call: string,
@@ -87,8 +82,7 @@ function isCanceller(value: object): boolean {
 
 function mostSimilar(key: string, known: readonly string[]): string | undefined {
   const wanted = key.toLowerCase();
-  const synonym = Object.hasOwn(synonyms, wanted) ? synonyms[wanted] : undefined;
-  if (synonym !== undefined && known.includes(synonym)) return synonym;
+  if (signalNames.includes(wanted) && known.includes('signal')) return 'signal';
   let least = Math.max(1, Math.floor(wanted.length / 3)) + 1;
   let best: string | undefined;
   for (const name of known) {

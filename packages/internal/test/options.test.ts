@@ -98,7 +98,10 @@ describe('options', () => {
     );
     expect(refused({ name: null })).toBe('TypeError: scope: name: expected a string, got null');
     expect(refused({ cleanupTimeout: null })).toBe(
-      'RangeError: scope: cleanupTimeout must be milliseconds from 0 to Infinity, got null',
+      'TypeError: scope: cleanupTimeout must be milliseconds from 0 to Infinity, got null',
+    );
+    expect(refused({ timeout: Number.NaN })).toBe(
+      'RangeError: scope: timeout must be milliseconds from 0 to Infinity, got the number NaN',
     );
     expect(refused({ clock: Date })).toBe('TypeError: scope: clock: expected a Clock, got the function "Date"');
     expect(refused({ watchdog: 'false' })).toBe(

@@ -105,9 +105,10 @@ const parts = [...notices, 'drain', 'inFlightCount', 'inFlightNames', 'isAccepti
  * **Cancel safety.** The cancellation of the signal reaches the function `drain` as its token, and ends nothing else.
  *
  * @param options `name`; `inFlightCount`, `stop` and `drain`; optionally `inFlightNames`, `isAccepting`, `announce` and `abort`
- * @returns a drainable for `shutdown.add`. Its members throw a TypeError that names the drainable when a function returns a wrong
- *   value: a promise from `announce`, `stop` or `abort`, or none from `drain`. A wrong count is a RangeError, with which `drain`
- *   rejects as well, since a shutdown takes a count that it cannot read for 0
+ * @returns a drainable for `shutdown.add`. Its members throw an error that names the drainable when a function returns a
+ *   wrong value. It is a TypeError for a promise from `announce`, `stop` or `abort`, or none from `drain`. It is a
+ *   TypeError or RangeError for a wrong count, with which `drain` rejects as well, since a shutdown takes a count that it
+ *   cannot read for 0
  * @throws TypeError when `name` is empty or missing, a function is missing or no function, or an option is unknown
  * @example
  * ```ts

@@ -97,7 +97,7 @@ export class Scope implements AsyncDisposable {
    * Opens a scope for a block.
    *
    * @param options `signal`, `name`, `timeout`, `deadline`, `cleanupTimeout`, `clock`, `spawnSites`, `leakDetection`
-   * @throws TypeError when `signal` is no signal; RangeError for a time that is negative or no number
+   * @throws TypeError when an option has the wrong type; RangeError for a time out of range
    */
   constructor(options?: ScopeOptions) {
     checkScopeOptions('new Scope', options);
@@ -208,8 +208,9 @@ export class Scope implements AsyncDisposable {
    *   items; `onProgress`
    * @returns a task with the results, in the order of the items. Its failure belongs to the code that awaits it. If no code
    *   did, the scope throws it at its end
-   * @throws ClosedError as `spawn`; RangeError for a wrong `concurrency`; TypeError when `work` is not a function or `items` is
-   *   not iterable. The task rejects with the first failure, with several as {@link ScopeError}, or with the reason
+   * @throws ClosedError as `spawn`; TypeError when `work` is not a function, `items` is not iterable, or an option has
+   *   the wrong type; RangeError when `concurrency` is out of range. The task rejects with the first failure, with
+   *   several as {@link ScopeError}, or with the reason
    * @see Promise.all, which does not stop the others
    * @example
    * ```ts

@@ -24,8 +24,8 @@ import { runInScope } from './scope-state.ts';
  * @param options `signal` cancels the scope, and keeps the body from starting if it is already cancelled; `timeout` (ms) and
  *   `deadline` cancel it with a `TimeoutError`; `cleanupTimeout` (ms); `stopSignal`; `name`; `clock`; `spawnSites`
  * @returns the value of the body
- * @throws the failures, or the reason; CleanupTimeoutError; TypeError when `body` is not a function or `signal` is no signal;
- *   RangeError for a time that is negative or not a number
+ * @throws the failures, or the reason; CleanupTimeoutError; TypeError when `body` is not a function, or an option has the
+ *   wrong type; RangeError for a time out of range
  * @see trio.open_nursery (trio 0.31), asyncio.TaskGroup (Python 3.11)
  * @example
  * ```ts

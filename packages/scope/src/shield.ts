@@ -18,7 +18,8 @@ export interface ShieldOptions extends Pick<ScopeOptions, 'name' | 'timeout' | '
  * @param options `timeout` and `cleanupTimeout` (ms, 0 to `Infinity`, the default), `name`, `clock`
  * @returns the value of the work
  * @throws (rejects) the error of the work; TimeoutError when it had not fulfilled before the timeout; CleanupTimeoutError
- *   when it did not stop after that; TypeError when `work` is not a function; RangeError for a wrong time
+ *   when it did not stop after that; TypeError when `work` is not a function, or an option has the wrong type; RangeError
+ *   for a time out of range
  * @see trio.CancelScope(shield=True) (trio 0.31)
  * @example
  * ```ts

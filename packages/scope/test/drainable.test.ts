@@ -162,7 +162,7 @@ describe('the checks of drainable', () => {
   it.each([
     [
       { inFlightCount: () => '2' },
-      'RangeError',
+      'TypeError',
       'inFlightCount must be an integer from 0 to 2^53-1, got the string "2"',
     ],
     [{ inFlightCount: () => -1 }, 'RangeError', 'inFlightCount must be an integer from 0 to 2^53-1, got the number -1'],

@@ -222,6 +222,7 @@ describe('wrong options of `restart`', () => {
   it.each([
     [{ limit: -1 }, RangeError, 'spawn: restart: limit must be an integer from 0, or Infinity, got the number -1'],
     [{ within: -1 }, RangeError, 'spawn: restart: within must be milliseconds from 0 to Infinity, got the number -1'],
+    [{ factor: '2' }, TypeError, 'spawn: restart: factor must be a number from 1, got the string "2"'],
     [{ factor: 0.5 }, RangeError, 'spawn: restart: factor must be a number from 1, got the number 0.5'],
     [{ when: 'never' }, TypeError, "spawn: restart: when must be 'failure' or 'always', got the string \"never\""],
     [{ attempts: 3 }, TypeError, 'spawn: restart: there is no option "attempts"'],

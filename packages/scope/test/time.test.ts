@@ -389,9 +389,9 @@ describe('shield with a timeout of 0', () => {
 });
 
 describe('a cleanup timeout that is no number', () => {
-  it('is a RangeError, for any value', async () => {
+  it('is a TypeError, for any value', async () => {
     for (const bad of ['5', Symbol('5'), Object.create(null), null, 5n]) {
-      expect(await rejection(scope(() => {}, { cleanupTimeout: bad as never }))).toBeInstanceOf(RangeError);
+      expect(await rejection(scope(() => {}, { cleanupTimeout: bad as never }))).toBeInstanceOf(TypeError);
     }
   });
 });

@@ -1,5 +1,5 @@
 import { type Clock, type Source, type SourcePromise, sourcePromise, systemClock } from '@quiesce/cancellation-token';
-import { checkChoice, checkOptions, checkTime, defineHandle, refuseExtra, show } from '@quiesce/internal';
+import { checkChoice, checkNumber, checkOptions, checkTime, defineHandle, refuseExtra } from '@quiesce/internal';
 import { type Moment, momentOf } from './moment.ts';
 import { type NextTick, TimerSource } from './timer-source.ts';
 
@@ -97,7 +97,7 @@ export class Interval {
    * Restarts the interval: the next tick comes after `ms` milliseconds.
    *
    * @param ms milliseconds from 0 to `Infinity` (never)
-   * @throws RangeError when `ms` is negative or not a number
+   * @throws TypeError when `ms` is not a number; RangeError when it is negative or NaN
    * @see tokio::time::Interval::reset_after (tokio 1.53)
    */
   resetAfter(ms: number): void {
@@ -109,7 +109,7 @@ export class Interval {
    * Restarts the interval: the next tick comes at a given moment.
    *
    * @param when a `Date`, or a number on the scale of the clock's `now()`
-   * @throws RangeError for an invalid date or number
+   * @throws TypeError when `when` is neither a `Date` nor a number; RangeError when it is invalid
    * @see tokio::time::Interval::reset_at (tokio 1.53)
    */
   resetAt(when: Moment): void {
@@ -143,7 +143,7 @@ function nextTick(period: number, missed: MissedTicks): NextTick {
  * @param ms milliseconds above 0, up to `Infinity` (a single tick)
  * @param options `missed`: the behaviour for missed ticks; `clock`: the source of time
  * @returns a source whose value is the scheduled time of the tick, on the clock's `now()` scale
- * @throws RangeError when `ms` is not above 0, or `missed` is none of the three
+ * @throws TypeError when `ms` is not a number, or `missed` is none of the three; RangeError when `ms` is not above 0
  * @see tokio::time::interval, tokio::time::MissedTickBehavior (tokio 1.53)
  * @example
  * ```ts
@@ -175,7 +175,7 @@ export function interval(ms: number, options?: IntervalOptions, extra?: unknown)
  * @param ms milliseconds between two ticks, as for `interval`
  * @param options as for `interval`
  * @returns a source, as `interval`
- * @throws RangeError for an invalid `start`; and as `interval`
+ * @throws TypeError when `start` is neither a `Date` nor a number; RangeError when it is invalid; and as `interval`
  * @see tokio::time::interval_at (tokio 1.53)
  * @example
  * ```ts
@@ -192,9 +192,7 @@ export function intervalAt(start: Moment, ms: number, options?: IntervalOptions)
 
 function make(call: string, start: number, ms: number, clock: Clock, options: IntervalOptions | undefined): Interval {
   const { missed = 'burst' } = options ?? {};
-  if (typeof ms !== 'number' || !(ms > 0)) {
-    throw new RangeError(`${call}: the period must be milliseconds above 0, got ${show(ms)}`);
-  }
+  checkNumber(typeof ms === 'number' && ms > 0, `${call}: the period`, 'milliseconds above 0', ms);
   checkChoice(`${call}: missed`, missed, ['burst', 'delay', 'skip']);
   return new Interval(start, ms, missed, clock);
 }

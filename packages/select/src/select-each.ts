@@ -38,10 +38,11 @@ export interface SelectEach {
  * @param branches as for `select`; branches that are off stay off
  * @param options as for `select`; `signal` ends the loop by throwing the reason; `cleanupTimeout` applies at its end
  * @returns an async generator of outcomes. Iterate it once, and to its end or until you leave the loop
- * @throws at the call: TypeError for a value that is no branch or no signal, RangeError for a wrong `cleanupTimeout`. In the
- *   loop: the error of the branch that failed, verbatim (`branchOf` names it), except for the `ClosedError` of a stream; the
- *   reason, when cancelled; the errors of cancelled functions, in a `SelectError` if there are several; `CleanupTimeoutError`.
- *   `throw(error)`, which `yield*` calls, throws that error; errors of cancelled functions then go to the uncaught handler
+ * @throws at the call: TypeError for a value that is no branch, and for an option of the wrong type; RangeError when
+ *   `cleanupTimeout` is negative or NaN. In the loop: the error of the branch that failed, verbatim (`branchOf` names
+ *   it), except for the `ClosedError` of a stream; the reason, when cancelled; the errors of cancelled functions, in a
+ *   `SelectError` if there are several; `CleanupTimeoutError`. `throw(error)`, which `yield*` calls, throws that error;
+ *   errors of cancelled functions then go to the uncaught handler
  * @see tokio::select! in a loop (tokio 1.53)
  * @example
  * ```ts

@@ -77,7 +77,8 @@ export function randomStart(call: string, random: (() => number) | undefined): S
 /**
  * Reads the options. Without options it allocates nothing.
  *
- * @throws TypeError for a wrong signal and for unknown options; RangeError for a wrong `cleanupTimeout`
+ * @throws TypeError for unknown options, and for those of the wrong type; RangeError when `cleanupTimeout` is negative or
+ *   NaN
  */
 export function settingsOf(options: SelectOptions | undefined, isBiased: boolean, isLoop: boolean): Settings {
   if (options === undefined) return isLoop ? (isBiased ? biasedLoop : loop) : isBiased ? biased : random;

@@ -58,7 +58,7 @@ export class Sleep implements PromiseLike<void> {
    * **Timing.** Synchronous. Present waiters now wait for the new deadline.
    *
    * @param ms milliseconds from 0 to `Infinity` (never)
-   * @throws RangeError when `ms` is negative or not a number
+   * @throws TypeError when `ms` is not a number; RangeError when it is negative or NaN
    * @see tokio::time::Sleep::reset (tokio 1.53)
    * @example
    * ```ts
@@ -79,7 +79,7 @@ export class Sleep implements PromiseLike<void> {
    * Sets the deadline to a given moment, as `reset` does.
    *
    * @param when a `Date`, or a number on the scale of the clock's `now()`
-   * @throws RangeError for an invalid date or number
+   * @throws TypeError when `when` is neither a `Date` nor a number; RangeError when it is invalid
    * @see tokio::time::Sleep::reset (tokio 1.53)
    */
   resetAt(when: Moment): void {
@@ -110,7 +110,7 @@ export interface Sleep extends Source<void> {}
  * @param ms milliseconds from 0 to `Infinity` (never). Times above 2^31-1 work, too
  * @param options `clock`: the source of time
  * @returns a {@link Sleep}
- * @throws RangeError when `ms` is negative or not a number
+ * @throws TypeError when `ms` is not a number; RangeError when it is negative or NaN
  * @see tokio::time::sleep (tokio 1.53)
  * @example
  * ```ts
@@ -133,7 +133,7 @@ export function sleep(ms: number, options?: SleepOptions, extra?: unknown): Slee
  * @param when a `Date`, or a number on the scale of the clock's `now()`. Later changes of the wall clock have no effect
  * @param options `clock`: the source of time
  * @returns a {@link Sleep}
- * @throws RangeError for an invalid date or number
+ * @throws TypeError when `when` is neither a `Date` nor a number; RangeError when it is invalid
  * @see tokio::time::sleep_until (tokio 1.53)
  * @example
  * ```ts

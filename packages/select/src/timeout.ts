@@ -66,8 +66,8 @@ type Work = Source<unknown> | AbortSignal | PromiseLike<unknown> | BranchFunctio
  * @param work a function `(token) => promise`, a promise, a source or a signal
  * @param options `signal`: gives up earlier; `clock`: the source of time; `abandon`: does not await the function
  * @returns the value of the work
- * @throws TimeoutError after the time limit; the error of the work; the reason of `signal`, which also keeps a function from
- *   starting; RangeError for a wrong `ms`; TypeError for a wrong `work` or `signal`
+ * @throws TimeoutError after the time limit; the error of the work; the reason of `signal`, which also keeps a function
+ *   from starting; TypeError when an argument or option has the wrong type; RangeError when `ms` is negative or NaN
  * @see tokio::time::timeout (tokio 1.53)
  * @example
  * ```ts
@@ -125,7 +125,7 @@ export async function moveOnAfter<W extends Work>(
  * @param work a function `(token) => promise`, a promise, a source or a signal
  * @param options as for `timeout`
  * @returns the value of the work
- * @throws as `timeout`; RangeError when `date` is not a valid date
+ * @throws as `timeout`; TypeError when `date` is not a `Date`; RangeError when it is invalid
  * @see tokio::time::timeout_at (tokio 1.53)
  * @example
  * ```ts

@@ -102,7 +102,8 @@ describe('cleanupTimeout', () => {
 
   it.each([-1, Number.NaN, '5', null])('throws for %s before any branch is polled', async (wrong) => {
     const probe = new Probe(1);
-    expect(await rejection(select({ probe }, { cleanupTimeout: wrong as never }))).toBeInstanceOf(RangeError);
+    const type = typeof wrong === 'number' ? RangeError : TypeError;
+    expect(await rejection(select({ probe }, { cleanupTimeout: wrong as never }))).toBeInstanceOf(type);
     expect(probe.values).toEqual([1]);
   });
 });

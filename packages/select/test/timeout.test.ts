@@ -200,7 +200,7 @@ describe('timeoutAt', () => {
 
   it('throws for a value that is no date', async () => {
     expect(await rejection(timeoutAt(new Date(Number.NaN), never()))).toBeInstanceOf(RangeError);
-    expect(await rejection(timeoutAt(5 as never, never()))).toBeInstanceOf(RangeError);
+    expect(await rejection(timeoutAt(5 as never, never()))).toBeInstanceOf(TypeError);
   });
 });
 
@@ -208,7 +208,7 @@ describe('timeout rejects for', () => {
   it.each([
     ['a negative time', -1, never(), undefined, RangeError],
     ['a time of NaN', Number.NaN, never(), undefined, RangeError],
-    ['a time that is not a number', '5', never(), undefined, RangeError],
+    ['a time that is not a number', '5', never(), undefined, TypeError],
     ['work of a wrong type', 5, 5, undefined, TypeError],
     ['work that is off', 5, false, undefined, TypeError],
     ['a wrong signal', 5, never(), { signal: new AbortController() }, TypeError],

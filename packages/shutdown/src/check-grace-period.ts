@@ -1,4 +1,4 @@
-import { checkOptions, show } from '@quiesce/internal';
+import { checkNumber, checkOptions } from '@quiesce/internal';
 import { formatMs } from './describe.ts';
 import { limitNames, limitsOf, type ShutdownLimits } from './options.ts';
 
@@ -27,7 +27,7 @@ const podOptions = ['terminationGracePeriodSeconds', 'preStopSeconds', 'periodSe
  *
  * @param options the numbers of the pod in seconds; the limits of the shutdown in ms, with the defaults of `new Shutdown`
  * @returns one sentence for each conflict. Empty when all limits fit
- * @throws RangeError when a time is negative or not a number; TypeError when an option is unknown
+ * @throws TypeError when an option is unknown or not a number; RangeError when it is negative or NaN
  * @see Kubernetes, "Pod Lifecycle: Termination of Pods"
  * @example
  * ```ts
@@ -72,6 +72,7 @@ export function checkGracePeriod(options: GracePeriodOptions = {}): string[] {
 /** Checks a number that is not in milliseconds. Its name has the unit. */
 function checkAmount(name: string, given: number | undefined, preset: number): number {
   const value = given === undefined ? preset : given;
-  if (typeof value === 'number' && value >= 0) return value;
-  throw new RangeError(`checkGracePeriod: ${name} must be a number from 0 to Infinity, got ${show(value)}`);
+  const isRight = typeof value === 'number' && value >= 0;
+  checkNumber(isRight, `checkGracePeriod: ${name}`, 'a number from 0 to Infinity', value);
+  return value;
 }

@@ -1,4 +1,4 @@
-import { checkChoice, checkFunction, checkKind, checkOptions, defineHandle, show } from '@quiesce/internal';
+import { checkChoice, checkFunction, checkKind, checkNumber, checkOptions, defineHandle } from '@quiesce/internal';
 import { type Hook, type HookFunction, type HookPhase, phases } from './hooks.ts';
 import { checkName } from './options.ts';
 
@@ -26,9 +26,8 @@ export function hookOf(name: string, run: HookFunction, options: HookOptions): H
   checkOptions(call, options, ['phase', 'priority', 'after', 'timeout']);
   const { phase = 'cleanup', priority = 0, after = [], timeout } = options;
   checkChoice(`${call}: phase`, phase, phases);
-  if (typeof priority !== 'number' || Number.isNaN(priority)) {
-    throw new RangeError(`${call}: priority must be a number, got ${show(priority)}`);
-  }
+  const isPriority = typeof priority === 'number' && !Number.isNaN(priority);
+  checkNumber(isPriority, `${call}: priority`, 'a number', priority);
   checkKind(Array.isArray(after), `${call}: after`, 'a list of hook names', after);
   for (const other of after) checkName(`${call}: after`, other);
   return {

@@ -65,7 +65,8 @@ type Listeners = readonly (readonly [event: string, listener: (first: unknown, s
 /**
  * Checks the options of `install`. Errors name the call of the user.
  *
- * @throws TypeError for a name that is not a signal, and a `process` that is none; RangeError when `signalDebounce` is not a time
+ * @throws TypeError for a name that is not a signal, a `process` that is none, and an option of the wrong type;
+ *   RangeError when `signalDebounce` is negative or NaN
  */
 export function checkInstallOptions(call: string, options: InstallOptions): void {
   const { signals = [], reportSignal = false, signalDebounce = 0, process } = options;

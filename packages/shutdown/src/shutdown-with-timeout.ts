@@ -37,8 +37,9 @@ export type ShutdownOutcome<T> =
  * @param ms the limit in ms, 0 to `Infinity`
  * @param options `cleanupTimeout`; `clock`
  * @returns `{ status: 'fulfilled', value }`, or `{ status: 'cancelled', reason, hasEnded }` with the TimeoutError
- * @throws (rejects) the error of `shutdown`, unless it is the cancellation of its token. An error after it was given up goes to
- *   the uncaught handler. TypeError when `shutdown` is not a function; RangeError for a bad time
+ * @throws (rejects) the error of `shutdown`, unless it is the cancellation of its token. An error after it was given up
+ *   goes to the uncaught handler. TypeError when an argument or option has the wrong type; RangeError for a time out of
+ *   range
  * @example
  * ```ts
  * const stuck = await shutdownWithTimeout(() => new Promise(() => {}), 5, { cleanupTimeout: 5 });

@@ -90,8 +90,8 @@ export class Shutdown {
    *
    * @param options limits, in ms: `readinessDelay`, `drainTimeout`, `cancelTimeout`, `hookTimeout`, `timeout`, `forceTimeout`,
    *   `finalTimeout`; `name`, `signal`, `logger`, `progressInterval`, `leakDetection`, `watchdog`, `systemd`, `clock`
-   * @throws RangeError when a time is negative or not a number; TypeError when `name` is not a name, `signal` is not a signal,
-   *   `logger` is neither a function nor a logger of a known kind, or an option is unknown
+   * @throws TypeError when an option is unknown or has the wrong type, or `logger` is neither a function nor a logger of
+   *   a known kind; RangeError for a time out of range
    */
   constructor(options: ShutdownOptions = {}) {
     checkOptions('new Shutdown', options, shutdownOptions, shutdownFlags);
@@ -224,9 +224,9 @@ export class Shutdown {
    * @param run gets a token, which is cancelled at its timeout and by a force, and the request. A returned promise is awaited
    * @param options `phase`, `priority`, `after`, `timeout`
    * @returns a handle, whose `dispose()` removes the hook. With `using`, that is the end of the block
-   * @throws HookError when the name is taken, or `after` names an unknown hook, a hook of a later phase, or forms a cycle;
-   *   ClosedError when its phase is over; TypeError when a name, function, phase or list is of the wrong kind; RangeError for a
-   *   bad timeout or priority
+   * @throws HookError when the name is taken, or `after` names an unknown hook, a hook of a later phase, or forms a
+   *   cycle; ClosedError when its phase is over; TypeError when an argument or option has the wrong type; RangeError when
+   *   `timeout` or `priority` is out of range
    * @example
    * ```ts
    * const shutdown = new Shutdown();

@@ -115,14 +115,14 @@ describe('a hook is refused', () => {
     ['a function', () => make().hook('x', Promise.resolve() as never), TypeError],
     ['a phase', () => make().hook('x', () => {}, { phase: 'running' as never }), TypeError],
     ['a priority', () => make().hook('x', () => {}, { priority: Number.NaN }), RangeError],
-    ['a priority', () => make().hook('x', () => {}, { priority: '1' as never }), RangeError],
+    ['a priority', () => make().hook('x', () => {}, { priority: '1' as never }), TypeError],
     ['a timeout', () => make().hook('x', () => {}, { timeout: -1 }), RangeError],
     ['a list', () => make().hook('x', () => {}, { after: 'db' as never }), TypeError],
     ['a list of names', () => make().hook('x', () => {}, { after: ['db', Symbol('x')] as never }), TypeError],
     ['a phase', () => make().hook('x', () => {}, { phase: Symbol('x') as never }), TypeError],
-    ['a priority', () => make().hook('x', () => {}, { priority: Object.create(null) }), RangeError],
+    ['a priority', () => make().hook('x', () => {}, { priority: Object.create(null) }), TypeError],
     ['a timeout', () => make().hook('x', () => {}, { timeout: Number.NaN }), RangeError],
-    ['a timeout', () => make().hook('x', () => {}, { timeout: null as never }), RangeError],
+    ['a timeout', () => make().hook('x', () => {}, { timeout: null as never }), TypeError],
   ])('when an argument is not %s', (_, register, type) => {
     expect(thrown(register)).toBeInstanceOf(type);
   });

@@ -4,6 +4,7 @@
 import { install as installFakeTime } from '@sinonjs/fake-timers';
 import { failUnmodelled } from './handles.ts';
 import { node } from './host.ts';
+import { checkNumber } from './options.ts';
 import { placeHere } from './place.ts';
 import type { Run } from './run.ts';
 import { platformDelay, VirtualImmediate, VirtualTimer } from './timers.ts';
@@ -356,9 +357,8 @@ function abortError(signal: AbortSignal): Error {
 
 /** `AbortSignal.timeout` on virtual time: its timer keeps no process alive. */
 function timeoutSignal(getRun: () => Run | undefined, ms: number): AbortSignal {
-  if (typeof ms !== 'number' || !(ms >= 0 && ms <= Number.MAX_SAFE_INTEGER)) {
-    throw new RangeError(`AbortSignal.timeout: the delay must be 0 to 2^53-1 milliseconds, got ${String(ms)}`);
-  }
+  const what = 'AbortSignal.timeout: the delay';
+  checkNumber(typeof ms === 'number' && ms >= 0 && ms < 2 ** 53, what, '0 to 2^53-1 milliseconds', ms);
   const controller = new AbortController();
   const run = getRun();
   if (run === undefined) return controller.signal;

@@ -93,12 +93,10 @@ export function checkSettings(call: string, options: unknown): Settings {
     checkCount(`${call}: ${name}`, value, least, fallback, unlimited);
   const bound = count('bound', given.bound, 0, cancel ? 0 : 2, true);
   const demand = count('demand', given.demand, 0, Math.min(1, bound), true);
-  if (demand > bound && demand !== Number.POSITIVE_INFINITY) {
-    throw new RangeError(`${call}: demand must be 0 to bound (${bound}), or Infinity, got ${demand}`);
-  }
+  const isDemand = demand <= bound || demand === Number.POSITIVE_INFINITY;
+  checkNumber(isDemand, `${call}: demand`, `0 to bound (${bound}), or Infinity`, demand);
   const ms = budget.ms ?? Number.POSITIVE_INFINITY;
-  if (typeof ms !== 'number') throw wrongKind(`${call}: budget.ms`, 'a number of milliseconds above 0', ms);
-  if (!(ms > 0)) throw new RangeError(`${call}: budget.ms must be above 0, got ${show(ms)}`);
+  checkNumber(typeof ms === 'number' && ms > 0, `${call}: budget.ms`, 'milliseconds above 0', ms);
   const replay = given.replay ?? realProcess?.env?.['QUIESCE_REPLAY'];
   if (replay !== undefined && typeof replay !== 'string')
     throw wrongKind(`${call}: replay`, 'a schedule string', replay);
@@ -144,18 +142,22 @@ export function checkKnown(call: string, option: string, value: unknown, allowed
   throw new TypeError(`${call}: there is no option ${show(name)}; the options are ${allowed.join(', ')}`);
 }
 
+/** @throws TypeError when `value` is not a number; otherwise RangeError */
+export function checkNumber(isRight: boolean, what: string, expected: string, value: unknown): void {
+  if (isRight) return;
+  throw new (typeof value === 'number' ? RangeError : TypeError)(`${what} must be ${expected}, got ${show(value)}`);
+}
+
 export function wrongKind(what: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${what} must be ${expected}, got ${show(value)}`);
 }
 
 export function checkCount(what: string, value: unknown, least: number, fallback: number, unlimited = false): number {
   if (value === undefined) return fallback;
-  if (typeof value !== 'number') throw wrongKind(what, `an integer from ${least}`, value);
-  if (unlimited && value === Number.POSITIVE_INFINITY) return value;
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  throw new RangeError(
-    `${what} must be an integer from ${least}${unlimited ? ', or Infinity' : ''}, got ${show(value)}`,
-  );
+  const count = value as number;
+  const isRight = (Number.isSafeInteger(count) && count >= least) || (unlimited && count === Number.POSITIVE_INFINITY);
+  checkNumber(isRight, what, `an integer from ${least}${unlimited ? ', or Infinity' : ''}`, value);
+  return count;
 }
 
 /** The first of `allowed` is the default. */
@@ -188,9 +190,8 @@ function names(call: string, value: unknown): ReadonlySet<string> {
 
 function startTime(call: string, value: unknown): number {
   if (value === undefined) return Date.UTC(2030, 0, 1);
-  const isDate = typeof value === 'object' && value !== null && typeof (value as Date).getTime === 'function';
-  const ms: unknown = isDate ? (value as Date).getTime() : value;
-  if (typeof ms !== 'number') throw wrongKind(`${call}: now`, 'a date or milliseconds since 1970', value);
-  if (Number.isInteger(ms) && Math.abs(ms) <= 8.64e15) return ms;
-  throw new RangeError(`${call}: now must be a valid date or whole milliseconds since 1970, got ${show(ms)}`);
+  const ms = (typeof (value as Date)?.getTime === 'function' ? (value as Date).getTime() : value) as number;
+  const isTime = Number.isInteger(ms) && Math.abs(ms) <= 8.64e15;
+  checkNumber(isTime, `${call}: now`, 'a valid date or whole milliseconds since 1970', ms);
+  return ms;
 }

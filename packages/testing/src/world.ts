@@ -3,7 +3,7 @@ import { show } from './errors.ts';
 import { fakeFetch } from './fetch.ts';
 import { Interruption, WorldSignal } from './interruption.ts';
 import { type Effect, Failure, Operation, type OperationKind, showArguments } from './operation.ts';
-import { checkCount, checkFunction, checkKnown, choice, flag, wrongKind } from './options.ts';
+import { checkCount, checkFunction, checkKnown, checkNumber, choice, flag, wrongKind } from './options.ts';
 import { placeHere } from './place.ts';
 import { Resource, resourceHandle, resourceOf, type WorldResource } from './resource.ts';
 import type { Run } from './run.ts';
@@ -287,10 +287,9 @@ function operationKind(
   if (!isList) checkFunction(`${call}: the answer`, answer);
   else if (answer.length === 0) throw new TypeError(`${call}: ${name} must have at least one outcome`);
   if (!Array.isArray(failures)) throw wrongKind(`${call}: failures`, 'an array', failures);
-  if (within !== undefined && typeof within !== 'number')
-    throw wrongKind(`${call}: within`, 'milliseconds above 0', within);
-  if (within !== undefined && !(within > 0))
-    throw new RangeError(`${call}: within must be above 0, got ${show(within)}`);
+  if (within !== undefined) {
+    checkNumber(typeof within === 'number' && within > 0, `${call}: within`, 'milliseconds above 0', within);
+  }
   if (label !== undefined) checkFunction(`${call}: label`, label);
   const failed = failures.map((error) => (error instanceof Failure ? error : new Failure(error)));
   return {
@@ -329,9 +328,7 @@ function worldClock(run: Run): Clock {
     now: () => run.readTime(),
     wall: () => run.settings.now + run.readTime(),
     setTimer(ms: number, fn: () => void, options?: TimerOptions): Timer {
-      if (typeof ms !== 'number' || !(ms >= 0)) {
-        throw new RangeError(`setTimer: the time must be milliseconds from 0 to Infinity, got ${show(ms)}`);
-      }
+      checkNumber(typeof ms === 'number' && ms >= 0, 'setTimer: the time', 'milliseconds from 0 to Infinity', ms);
       const timer = new VirtualTimer(run, Math.ceil(ms), fn, false);
       timer.isRef = options?.ref !== false;
       if (ms !== Number.POSITIVE_INFINITY) {

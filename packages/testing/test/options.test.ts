@@ -50,7 +50,11 @@ const calls: [string, (world: World) => unknown, RegExp][] = [
   ['external', (world) => world.external('load', []), /world\.external: load must have at least one outcome/],
   ['external', (world) => world.external('load', 5 as never), /world\.external: the answer must be a function/],
   ['external', (world) => world.external('load', [1], { effects: 'call' } as never), /no option "effects"/],
-  ['external', (world) => world.external('load', [1], { within: 0 }), /world\.external: within must be above 0/],
+  [
+    'external',
+    (world) => world.external('load', [1], { within: 0 }),
+    /world\.external: within must be milliseconds above 0/,
+  ],
   ['external', (world) => world.external('load', [1], { effect: 'later' as never }), /world\.external: effect/],
   ['events', (world) => world.events('frames', 5 as never, () => {}), /world\.events: values must be iterable/],
   ['events', (world) => world.events('frames', [1], () => {}, { batch: 0 }), /world\.events: batch/],
@@ -68,6 +72,20 @@ const calls: [string, (world: World) => unknown, RegExp][] = [
 test.each(calls)('`world.%s` refuses wrong arguments', async (_, call, message) => {
   await explore((world) => {
     expect(() => call(world)).toThrow(message);
+  });
+});
+
+test('a time that is not a number is a TypeError, and one out of its range a RangeError', async () => {
+  await explore((world) => {
+    const timers = [
+      (ms: unknown) => world.clock.setTimer(ms as number, () => {}, { ref: true }),
+      (ms: unknown) => AbortSignal.timeout(ms as number),
+      (ms: unknown) => world.external('load', [1], { within: ms as number }),
+    ];
+    for (const set of timers) {
+      for (const ms of ['5', null, Symbol('5'), 5n]) expect(() => set(ms)).toThrow(TypeError);
+      for (const ms of [-1, Number.NaN]) expect(() => set(ms)).toThrow(RangeError);
+    }
   });
 });
 

@@ -139,7 +139,7 @@ export class ResourcePool<R> implements Drainable {
   /**
    * Makes an empty pool. It makes resources on demand.
    *
-   * @throws RangeError for a bad number or time; TypeError for a `create`, `close` or `isUsable` that is not a function
+   * @throws TypeError when an option has the wrong type; RangeError for a number out of range
    */
   constructor(options: ResourcePoolOptions<R>) {
     checkOptions('new ResourcePool', options, poolOptions, ['leakDetection']);
@@ -323,7 +323,7 @@ export class ResourcePool<R> implements Drainable {
    * Ends the pool: `drain` with a time limit, and a report.
    *
    * @param options `timeout`: how many milliseconds, 0 to `Infinity`, to wait for leases
-   * @throws (rejects) RangeError for a bad time; the pool is unchanged then
+   * @throws (rejects) TypeError or RangeError for a wrong time; the pool is unchanged then
    */
   async shutdown(options: { readonly timeout: number }): Promise<ResourcePoolReport> {
     checkOptions('shutdown', options, ['timeout']);

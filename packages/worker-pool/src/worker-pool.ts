@@ -8,7 +8,15 @@ import {
   systemClock,
   waiter,
 } from '@quiesce/cancellation-token';
-import { checkChoice, checkCount, checkFunction, checkOptions, checkTime, defineHandle, show } from '@quiesce/internal';
+import {
+  checkChoice,
+  checkCount,
+  checkFunction,
+  checkNumber,
+  checkOptions,
+  checkTime,
+  defineHandle,
+} from '@quiesce/internal';
 import type { Drainable } from '@quiesce/scope';
 import { Job, type JobOptions } from './job.ts';
 import { JobScheduler } from './job-scheduler.ts';
@@ -98,7 +106,7 @@ export class WorkerPool implements Drainable {
   /**
    * Makes a pool that is open and not paused.
    *
-   * @throws RangeError for a bad number or time; TypeError for another `whenFull`
+   * @throws TypeError when an option has the wrong type, or for another `whenFull`; RangeError for a number out of range
    */
   constructor(options: WorkerPoolOptions) {
     checkOptions('new WorkerPool', options, poolOptions);
@@ -155,15 +163,14 @@ export class WorkerPool implements Drainable {
    * @param options `priority`, `timeout` (ms), `signal`, `name`
    * @returns the result of the job, also when the job fulfils after its token was cancelled
    * @throws (rejects) the error of the job; the reason when the job was cancelled; TimeoutError at its time limit;
-   *   ClosedError when the pool is closed before it accepts the job; QueueFullError; TypeError when `job` is not a function;
-   *   RangeError for a bad time or priority
+   *   ClosedError when the pool is closed before it accepts the job; QueueFullError; TypeError when `job` is not a
+   *   function, or an option has the wrong type; RangeError for a number out of range
    */
   async execute<T>(job: (token: CancellationToken) => T, options: JobOptions = {}): Promise<Awaited<T>> {
     checkFunction('execute', job);
     checkOptions('execute', options, ['priority', 'timeout', 'signal', 'name']);
     const { priority = 0, timeout = this.#timeout } = options;
-    if (!Number.isFinite(priority))
-      throw new RangeError(`execute: priority must be a finite number, got ${show(priority)}`);
+    checkNumber(Number.isFinite(priority), 'execute: priority', 'a finite number', priority);
     const signal = options.signal === undefined ? undefined : CancellationToken.from(options.signal, 'execute: signal');
     signal?.throwIfCancelled();
     const entry = new Job(options.name ?? (job.name || 'job'), priority, signal);
@@ -226,7 +233,7 @@ export class WorkerPool implements Drainable {
    *
    * @param options `timeout`, `cleanupTimeout` (ms)
    * @returns how the jobs ended; `unfinished` names jobs that ignored their token
-   * @throws (rejects) RangeError for a bad time; the pool is unchanged then
+   * @throws (rejects) TypeError or RangeError for a wrong time; the pool is unchanged then
    */
   async shutdown(options: PoolShutdownOptions): Promise<WorkerPoolReport> {
     checkOptions('shutdown', options, ['timeout', 'cleanupTimeout']);

@@ -263,11 +263,11 @@ describe('missing options', () => {
     expect(() => new ResourcePool(wrong)).toThrow('ResourcePool: create: expected a function, got undefined');
     const limits = 'timeout must be milliseconds from 0 to Infinity, got undefined';
     expect(await rejection(new WorkerPool({ concurrency: 1 }).shutdown(wrong))).toMatchObject({
-      name: 'RangeError',
+      name: 'TypeError',
       message: `shutdown: ${limits}`,
     });
     expect(await rejection(new ResourcePool({ create: () => 1, max: 1 }).shutdown(wrong))).toMatchObject({
-      name: 'RangeError',
+      name: 'TypeError',
       message: `shutdown: ${limits}`,
     });
   });

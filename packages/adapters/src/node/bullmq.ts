@@ -61,9 +61,9 @@ interface LockedJob {
  * @param work receives the job and its token, and returns the result of the job
  * @param options `name`, `cleanupTimeout` in ms
  * @returns the drain, for `shutdown.add`; its `worker` is the worker
- * @throws TypeError when `create` returns no worker, the installed BullMQ is not version 6, or an option is unknown or of the
- *   wrong kind; RangeError for a wrong `cleanupTimeout`. `drain` rejects with the reason of its signal, when that has cancelled
- *   jobs, and with a CleanupTimeoutError that names the jobs that did not end
+ * @throws TypeError when `create` returns no worker, the installed BullMQ is not version 6, or an option is unknown or of
+ *   the wrong kind; RangeError when `cleanupTimeout` is negative or NaN. `drain` rejects with the reason of its signal,
+ *   when that has cancelled jobs, and with a CleanupTimeoutError that names the jobs that did not end
  * @see `Worker.close` and `WaitingError` (bullmq 6)
  * @example
  * <!-- not run: it needs a Redis; packages/adapters/test/queues-guide.slow.test.ts runs the program of the guide -->

@@ -39,8 +39,8 @@ export interface ExpressDrain extends RequestHandler {
  *
  * @param server the server of the app: `createServer(app)` of `node:http`, `node:https` or `node:http2`
  * @param options `shutdown`; `readyPath`, `livePath`; `name` and the limits of `new HttpDrain`
- * @throws TypeError when `server` is not such a server or has an HttpDrain already, `shutdown` is missing, an option is unknown
- *   or of the wrong kind, or Express is not version 5; RangeError for a bad time
+ * @throws TypeError when `server` is not such a server or has an HttpDrain already, `shutdown` is missing, an option is
+ *   unknown or of the wrong kind, or Express is not version 5; RangeError for a number out of range
  * @see Express' guide "Health checks and graceful shutdown"
  * @example
  * ```ts

@@ -32,9 +32,9 @@ declare module 'fastify' {
  * **Cancel safety.** `request.token` may be used after the response: it is then never cancelled. `app.inject` has no connection.
  * Its requests have the token `shutdown.stopNow`.
  *
- * @throws (rejects `register`, `ready` and `listen`) TypeError when `shutdown` is missing, an option is unknown or of the wrong
- *   kind, or Fastify is not version 5; RangeError for a bad time. HookError when the shutdown has a hook of that name: give each
- *   app a `name`
+ * @throws (rejects `register`, `ready` and `listen`) TypeError when `shutdown` is missing, an option is unknown or of the
+ *   wrong kind, or Fastify is not version 5; RangeError for a number out of range. HookError when the shutdown has a hook
+ *   of that name: give each app a `name`
  * @see Fastify's `onClose` hook
  * @example
  * ```ts

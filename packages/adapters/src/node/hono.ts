@@ -43,8 +43,8 @@ interface NodeBindings {
  *
  * @param server the server of the app: `createAdaptorServer(app)` of `@hono/node-server`
  * @param options `shutdown`; `readyPath`, `livePath`; `name` and the limits of `new HttpDrain`
- * @throws TypeError when `server` is not such a server or has an HttpDrain already, `shutdown` is missing, an option is unknown
- *   or of the wrong kind, or Hono is not version 4; RangeError for a bad time
+ * @throws TypeError when `server` is not such a server or has an HttpDrain already, `shutdown` is missing, an option is
+ *   unknown or of the wrong kind, or Hono is not version 4; RangeError for a number out of range
  * @see Hono's `c.var`
  * @example
  * ```ts

@@ -61,7 +61,7 @@ export interface JobSource {
   close?(isForced: boolean): Promise<void>;
 }
 
-/** @throws TypeError for an unknown option; RangeError for a bad time */
+/** @throws TypeError for an unknown option, and for one of the wrong kind; RangeError for a time out of range */
 export function checkJobOptions(call: string, options: JobDrainOptions, more: readonly string[] = []): void {
   checkOptions(call, options, ['name', 'cleanupTimeout', ...more]);
 }

@@ -80,10 +80,10 @@ const LOST = ['UNKNOWN_MEMBER_ID', 'ILLEGAL_GENERATION', 'FENCED_INSTANCE_ID'];
  * @param options `name`; `cleanupTimeout`, `heartbeatInterval`, `sessionTimeout` and `rebalanceGrace` in ms; `autoCommit`,
  *   `autoCommitInterval`, `autoCommitThreshold` and `partitionsConsumedConcurrently` of `consumer.run`
  * @returns the drain, for `shutdown.add`
- * @throws (rejects) TypeError when `consumer` is not a consumer of kafkajs, the installed KafkaJS is not version 2, or an option is unknown or
- *   of the wrong kind; RangeError for a wrong time, or a `heartbeatInterval` that is not shorter than
- *   `sessionTimeout`; the error of `consumer.run`. `drain` rejects with the reason of its signal,
- *   when that has cancelled messages, and with a CleanupTimeoutError that names the messages that did not end
+ * @throws (rejects) TypeError when `consumer` is not a consumer of kafkajs, the installed KafkaJS is not version 2, or an
+ *   option is unknown or of the wrong kind; RangeError for a time out of range, or a `heartbeatInterval` that is not
+ *   shorter than `sessionTimeout`; the error of `consumer.run`. `drain` rejects with the reason of its signal, when that
+ *   has cancelled messages, and with a CleanupTimeoutError that names the messages that did not end
  * @see `Consumer.run` with `eachBatch` and `eachBatchAutoResolve: false` (kafkajs 2)
  * @example
  * <!-- not run: it needs a broker; packages/adapters/test/queues-guide.slow.test.ts runs the program of the guide -->

@@ -35,8 +35,8 @@ export interface KoaDrain extends Middleware {
  *
  * @param server the server of the app: `createServer()` of `node:http`, `node:https` or `node:http2`
  * @param options `shutdown`; `readyPath`, `livePath`; `name` and the limits of `new HttpDrain`
- * @throws TypeError when `server` is not such a server or has an HttpDrain already, `shutdown` is missing, an option is unknown
- *   or of the wrong kind, or Koa is not version 3; RangeError for a bad time
+ * @throws TypeError when `server` is not such a server or has an HttpDrain already, `shutdown` is missing, an option is
+ *   unknown or of the wrong kind, or Koa is not version 3; RangeError for a number out of range
  * @see Koa's `ctx.state`
  * @example
  * ```ts

@@ -64,9 +64,9 @@ const tokens: WeakMap<object, CancellationToken> = new WeakMap();
  * @param app the app, on Express or Fastify
  * @param options `shutdown`; `readyPath`, `livePath`; `name` and the limits of `new HttpDrain`
  * @returns the drain, with `httpDrain`
- * @throws TypeError when `app` is not an app of Nest or has an HttpDrain already, `app.enableShutdownHooks()` was called, `shutdown`
- *   is missing, an option is unknown or of the wrong kind, or Nest is not version 11; RangeError for a bad time; HookError when the shutdown has a hook of that name:
- *   give each app a `name`
+ * @throws TypeError when `app` is not an app of Nest or has an HttpDrain already, `app.enableShutdownHooks()` was called,
+ *   `shutdown` is missing, an option is unknown or of the wrong kind, or Nest is not version 11; RangeError for a number
+ *   out of range; HookError when the shutdown has a hook of that name: give each app a `name`
  * @see Nest's `enableShutdownHooks`
  * @example
  * ```ts

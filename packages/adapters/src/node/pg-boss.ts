@@ -110,9 +110,9 @@ const CALL = 'drainableQueue';
  * @param work receives the job and its token, and returns the output of the job
  * @param options `concurrency`; `pollingInterval`, `lockCheckInterval` and `cleanupTimeout` in ms; `name`
  * @returns the drain, for `shutdown.add`
- * @throws TypeError when `boss` is not a `PgBoss`, the installed pg-boss is not version 10, 11 or 12, or an option is unknown or of
- *   the wrong kind; RangeError for a wrong number. `drain` rejects with the reason of its signal, when that has cancelled jobs,
- *   and with a CleanupTimeoutError that names the jobs that did not end
+ * @throws TypeError when `boss` is not a `PgBoss`, the installed pg-boss is not version 10, 11 or 12, or an option is
+ *   unknown or of the wrong kind; RangeError for a number out of range. `drain` rejects with the reason of its signal,
+ *   when that has cancelled jobs, and with a CleanupTimeoutError that names the jobs that did not end
  * @see `PgBoss.fetch`, `complete`, `fail` and `offWork` (pg-boss 10 to 12)
  * @example
  * <!-- not run: it needs a database; packages/adapters/test/queues-guide.slow.test.ts runs the program of the guide -->

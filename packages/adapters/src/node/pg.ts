@@ -112,8 +112,9 @@ export class CancellablePool implements AsyncDisposable {
    *
    * @param pool the pool, `new pg.Pool(…)`
    * @param options `cleanupTimeout` in ms; `name`; `clock`
-   * @throws TypeError when `pool` is not a pool of `pg`, the installed `pg` is not version 8, or an option is unknown or of the
-   *   wrong kind; RangeError for a wrong `cleanupTimeout`. Before 8.21, and with `pg.native`, each query rejects with a TypeError
+   * @throws TypeError when `pool` is not a pool of `pg`, the installed `pg` is not version 8, or an option is unknown or
+   *   of the wrong kind; RangeError when `cleanupTimeout` is negative or NaN. Before 8.21, and with `pg.native`, each
+   *   query rejects with a TypeError
    */
   constructor(pool: Pool, options: CancellablePoolOptions = {}) {
     checkPeer('new CancellablePool()', 'pg', [8]);

@@ -39,8 +39,8 @@ type Connection = Socket['conn'];
  * @param io the server, attached to an HTTP server that does not listen yet
  * @param options `closeTimeout` in ms, `name`, `clock`
  * @returns the drain, for `shutdown.add`
- * @throws TypeError when `io` is not an attached Socket.IO server or has clients, `socket.io` is not version 4, from 4.6 on, or an
- *   option is unknown or of the wrong kind; RangeError for a wrong `closeTimeout`
+ * @throws TypeError when `io` is not an attached Socket.IO server or has clients, `socket.io` is not version 4, from 4.6
+ *   on, or an option is unknown or of the wrong kind; RangeError when `closeTimeout` is negative or NaN
  * @see `Server.close` (socket.io 4), which also closes the HTTP server and waits for no WebSocket
  * @example
  * ```ts

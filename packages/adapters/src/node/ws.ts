@@ -1,5 +1,5 @@
 import { CancellationToken, type Clock, reportUncaught, systemClock } from '@quiesce/cancellation-token';
-import { checkFunction, checkKind, checkOptions, show } from '@quiesce/internal';
+import { checkFunction, checkKind, checkNumber, checkOptions, show } from '@quiesce/internal';
 import { type Drainable, TaskTracker } from '@quiesce/scope';
 import type { WebSocket, WebSocketServer } from 'ws';
 import { checkPeer } from './check-peer.ts';
@@ -48,8 +48,9 @@ const known = ['name', 'code', 'reason', 'beforeClose', 'closeTimeout', 'clock']
  * @param server the server, in any of its modes: `server`, `noServer` or `port`
  * @param options `code`, `reason`, `beforeClose`, `closeTimeout` in ms, `name`, `clock`
  * @returns the drain, for `shutdown.add`
- * @throws TypeError when `server` is not a `WebSocketServer` that tracks its clients, the installed `ws` is not version 8, or an
- *   option is unknown or of the wrong kind; RangeError for a wrong `closeTimeout` or `code`
+ * @throws TypeError when `server` is not a `WebSocketServer` that tracks its clients, the installed `ws` is not version
+ *   8, or an option is unknown or of the wrong kind; RangeError for a number out of range, and for a `reason` that is too
+ *   long
  * @see `WebSocketServer.close` (ws 8), which sends no close frame and leaves clients connected
  * @example
  * ```ts
@@ -71,9 +72,7 @@ export function drainableWebSockets(server: WebSocketServer, options: DrainableW
   checkOptions(call, options, known);
   const { name = 'websockets', code = 1001, reason = '', beforeClose, closeTimeout = 2_000 } = options;
   const { clock = systemClock } = options;
-  if (!isCloseCode(code)) {
-    throw new RangeError(`${call}: code must be 1000 to 1003, 1007 to 1014 or 3000 to 4999, got ${show(code)}`);
-  }
+  checkNumber(isCloseCode(code), `${call}: code`, '1000 to 1003, 1007 to 1014 or 3000 to 4999', code);
   checkKind(typeof reason === 'string', `${call}: reason`, 'a string', reason);
   if (Buffer.byteLength(reason) > 123) {
     throw new RangeError(`${call}: reason must have at most 123 bytes, got ${show(reason)}`);

@@ -38,8 +38,8 @@ export interface ChildExit {
  * @param child the process
  * @param options `signal`, `cleanupTimeout` (ms), `clock`
  * @returns how the process exited
- * @throws (rejects) WorkerEndedError when the process was killed; the error when it could not be spawned; RangeError for a
- *   bad time
+ * @throws (rejects) WorkerEndedError when the process was killed; the error when it could not be spawned; TypeError or
+ *   RangeError for a wrong time
  * @example
  * ```ts
  * import { spawn } from 'node:child_process';

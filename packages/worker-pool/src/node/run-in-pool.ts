@@ -40,8 +40,8 @@ export interface RunInPoolOptions {
  * @param input the input of the work; it is cloned, or transferred
  * @param options `signal`, `cleanupTimeout` (ms), `name`, `transferList`, `clock`
  * @returns the result of the work, cloned
- * @throws (rejects) the error of the work; the reason when the work was cancelled and stopped; WorkerEndedError when it did
- *   not stop; RangeError for a bad time
+ * @throws (rejects) the error of the work; the reason when the work was cancelled and stopped; WorkerEndedError when it
+ *   did not stop; TypeError or RangeError for a wrong time
  * @see piscina's `signal`, which terminates the thread at once
  * @example
  * ```ts

@@ -141,7 +141,7 @@ export class TaskWorker implements AsyncDisposable {
    *
    * @param worker a new `Worker`, or a port
    * @param options `name`, `cleanupTimeout` (ms), `clock`
-   * @throws TypeError when `worker` is neither; RangeError for a bad time
+   * @throws TypeError when `worker` is neither, or an option has the wrong type; RangeError for a time out of range
    */
   constructor(worker: WorkerLike | PortLike, options: TaskWorkerOptions = {}) {
     checkOptions('new TaskWorker', options, ['name', 'cleanupTimeout', 'clock']);
