@@ -26,7 +26,8 @@ async function join(): Promise<Reach> {
   const engine = withMistake(await engineOf(setup.kind, setup.port), setup.mistake);
   return await joinFleet({
     ...{ engine, node: setup.node, namespace: setup.namespace, reread: 300, memberTtl: 1_500, member: setup.isMember },
-    ...{ requestTimeout: 500, joinTimeout: 20_000 },
+    // On a busy machine, many attempts to join fail.
+    ...{ requestTimeout: 500, joinTimeout: 120_000 },
   });
 }
 
