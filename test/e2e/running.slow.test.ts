@@ -180,7 +180,9 @@ describe('pm2', () => {
     await pm2(cwd, 'stop', 'shop');
     clearInterval(load);
     const statuses = await Promise.all(answers);
-    expect(new Set(statuses)).toEqual(new Set([200, 'ECONNREFUSED']));
+    // The system resets a connection that the service has not accepted when it closes its listener.
+    expect(statuses.join(' ')).toMatch(/^(200 )+(ECONNRESET )*ECONNREFUSED( ECONNREFUSED)*$/);
+    // A request that was cut off would make it 1.
     expect(readFileSync(join(home, 'logs/shop-error.log'), 'utf8')).toContain('stopped with 0');
   });
 });
