@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { sleep } from '@quiesce/select';
 import pg from 'pg';
@@ -79,12 +80,16 @@ describe.skipIf(postgres.isMissing)(`programs of the documentation${postgres.not
     // As many as the pool has connections. Another request waits for one of them.
     const occupied = Array.from({ length: 10 }, async () => (await fetch(`${origin}/slow`)).status);
     while ((await running()) < 10) await sleep(5);
-    const waiting = fetch(origin);
-    // The server has read the request when it answers a later one on the same connection.
-    await fetch(`${origin}/favicon.ico`, { signal: AbortSignal.timeout(100) }).catch(() => {});
+    const waiting = request(origin, { headers: { Expect: '100-continue' } });
+    // The server has received the request.
+    await once(waiting, 'continue');
+    waiting.end();
+    const answered = once(waiting, 'response') as Promise<[IncomingMessage]>;
     child.kill('SIGTERM');
     expect(await Promise.all(occupied)).toEqual(Array(10).fill(503));
-    expect((await waiting).status).toBe(200);
+    const [answer] = await answered;
+    expect(answer.statusCode).toBe(200);
+    answer.resume();
     expect(await once(child, 'close')).toEqual([0, null]);
   });
 });
