@@ -134,7 +134,7 @@ const host = globalThis as unknown as Host;
 const { setImmediate, setTimeout, MessageChannel } = host;
 
 /** @param keepsAlive whether the process must not end before the macrotask */
-function scheduleMacrotask(resolve: () => void, keepsAlive: boolean): void {
+export function scheduleMacrotask(resolve: () => void, keepsAlive: boolean): void {
   if (setImmediate !== undefined) {
     const immediate = setImmediate(resolve);
     if (!keepsAlive) immediate.unref?.();

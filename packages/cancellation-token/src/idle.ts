@@ -1,4 +1,4 @@
-import { activity, isYielding } from './budget.ts';
+import { activity, isYielding, scheduleMacrotask } from './budget.ts';
 
 /** Limits for endless work: 10,000 yields of ready values, or 1,000 macrotasks with nothing but `setImmediate`. */
 const PATIENCE = 10_000;
@@ -6,14 +6,7 @@ const IMMEDIATE = 10;
 /** How many macrotasks in a row must pass in which nothing ran: some kinds of work cannot be seen. */
 const QUIET = 3;
 
-interface Host {
-  setImmediate?(fn: () => void): void;
-  setTimeout(fn: () => void, ms: number): void;
-  process?: { getActiveResourcesInfo?(): string[] };
-}
-
-/** Read when the module is loaded: a test may replace them by fakes, which only the test advances. */
-const { setImmediate, setTimeout, process } = globalThis as unknown as Host;
+const { process } = globalThis as { process?: { getActiveResourcesInfo?(): string[] } };
 
 /** The number of waits below that are between two macrotasks. */
 let ownMacrotasks = 0;
@@ -27,7 +20,7 @@ export async function idle(): Promise<void> {
   for (let quiet = 0; quiet < QUIET && patience > 0; quiet++) {
     const before = activity();
     ownMacrotasks++;
-    await new Promise<void>((resolve) => (setImmediate === undefined ? setTimeout(resolve, 0) : setImmediate(resolve)));
+    await new Promise<void>((resolve) => scheduleMacrotask(resolve, true));
     ownMacrotasks--;
     const isBusy = activity() !== before || isYielding();
     if (!isBusy && !hasImmediates()) continue;
