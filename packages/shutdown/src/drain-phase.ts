@@ -21,22 +21,27 @@ export class DrainPhase {
   readonly #hooks: HookRunner;
   /** The signal of each drain: cancelled when the drain is no longer awaited. */
   readonly #drainEnd: CancellationToken = new CancellationToken({ name: 'drain end' });
-  /** Counts the drains. Closed, so that `wait` settles each time it is empty. */
-  readonly #tracker: TaskTracker = new TaskTracker({ name: 'drainables' });
+  /** Count the drains: that of the program, and all others. Closed, so that `wait` settles each time they are empty. */
+  readonly #program: TaskTracker = new TaskTracker({ name: 'program' });
+  readonly #others: TaskTracker = new TaskTracker({ name: 'drainables' });
+  /** Cancelled when no drain but the program's is in progress, and with `stopNow`. */
+  readonly othersEnded: CancellationToken;
   /** How many notices all targets have received. A target that is added later receives them at once. */
   #noticeCount: NoticeCount = 0;
 
   constructor(state: SequenceState, hooks: HookRunner) {
     this.#state = state;
     this.#hooks = hooks;
-    this.#tracker.close();
+    this.othersEnded = state.stopNow.childToken({ name: 'other drains ended' });
+    this.#program.close();
+    this.#others.close();
   }
 
   /** Adds a target, which is stopped at once when accepting has ended. */
   add(target: DrainTarget): void {
     this.targets.add(target);
     this.#notifyTarget(target);
-    if (this.#state.position === DRAINING) void this.#tracker.track(this.#drain(target));
+    if (this.#state.position === DRAINING) this.#startDrain(target);
   }
 
   /** Notifies all targets. A target that a callback adds is notified by `add`. */
@@ -57,7 +62,8 @@ export class DrainPhase {
     const { clock } = state;
     const hooks = this.#hooks.tracker;
     if (state.force !== undefined) this.notify(ABORT);
-    for (const target of this.targets) void this.#tracker.track(this.#drain(target));
+    for (const target of this.targets) this.#startDrain(target);
+    void wait(this.#others.wait()).then(() => this.othersEnded.cancel());
     this.#hooks.pump();
     for (let busy = this.#pendingTracker(); busy !== undefined; busy = this.#pendingTracker()) {
       const isAborted = this.#noticeCount === ABORT;
@@ -82,7 +88,7 @@ export class DrainPhase {
 
   /** Returns a tracker that this phase still waits for, or `undefined`. */
   #pendingTracker(): TaskTracker | undefined {
-    return [this.#hooks.tracker, this.#tracker].find((tracker) => !tracker.isEmpty);
+    return [this.#hooks.tracker, this.#others, this.#program].find((tracker) => !tracker.isEmpty);
   }
 
   /** Records the work that is cancelled now. `least`: the count for a target that is not drained and has no number. */
@@ -107,6 +113,10 @@ export class DrainPhase {
   force(): void {
     if (this.#state.position === DRAINING) this.notify(ABORT);
     this.endDrains();
+  }
+
+  #startDrain(target: DrainTarget): void {
+    void (target.isProgram ? this.#program : this.#others).track(this.#drain(target));
   }
 
   /** Never rejects (invariant 6). */

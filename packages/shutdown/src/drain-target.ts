@@ -32,6 +32,8 @@ export interface DrainTarget {
   readonly tree: (() => ScopeTree) | undefined;
   /** Returns the work in progress by name, or `undefined` when only a number is known. */
   readonly workInProgress?: (() => Unfinished[]) | undefined;
+  /** Whether it is the program of `runMain`, whose cleanups wait for all other targets. */
+  readonly isProgram: boolean;
   /** How many notices it has received. Set before the call of each. */
   noticeCount: NoticeCount;
   /** `waiting` before its drain; `draining`; `drained` when the promise of its drain has settled. */
@@ -72,7 +74,7 @@ export function drainTargetOf(drainable: Drainable, options: AddOptions | undefi
 export function createDrainTarget(
   drainable: Drainable,
   name: string,
-  more: { readonly tree?: DrainTarget['tree']; readonly workInProgress?: DrainTarget['workInProgress'] },
+  more: Partial<Pick<DrainTarget, 'tree' | 'workInProgress' | 'isProgram'>>,
 ): DrainTarget {
   const begin = {
     noticeCount: 0,
@@ -83,7 +85,8 @@ export function createDrainTarget(
     cutOff: 0,
     cutOffNames: [],
   } as const;
-  return { drainable, name, tree: more.tree, workInProgress: more.workInProgress, ...begin };
+  const { tree, workInProgress, isProgram = false } = more;
+  return { drainable, name, tree, workInProgress, isProgram, ...begin };
 }
 
 /**

@@ -9,7 +9,7 @@ export interface Flushable {
   readonly writableLength: number;
   readonly destroyed: boolean;
   write(text: string, done: () => void): unknown;
-  once(event: 'error', listener: () => void): unknown;
+  on(event: 'error', listener: () => void): unknown;
   off(event: 'error', listener: () => void): unknown;
 }
 
@@ -36,16 +36,18 @@ export async function flushOutput(
   log: { readonly writesAtExit: boolean; flush(): Promise<void> },
 ): Promise<boolean> {
   const start = systemClock.now();
+  const streams: Flushable[] = [stdout, stderr];
+  // A reader may close at any time from here on. Each write without a reader is an event: stdout cannot be destroyed.
+  for (const stream of streams) stream.on('error', unread);
   const isFlushed = (await within(log.flush(), ms ?? AFTER_SIGNAL, undefined, systemClock)) === 'done';
   const isLogged = isFlushed || log.writesAtExit;
   if (!isLogged) warn(`runMain: the logger has not written everything within ${ms ?? AFTER_SIGNAL} ms\n`);
-  const streams: Flushable[] = [stdout, stderr];
-  // Until the end of this function: the event is emitted after the callback of the write.
-  for (const stream of streams) stream.once('error', unread);
   const flushed = Promise.all(streams.map(flush));
   if (ms === undefined) await select.biased({ flushed, signalled });
   const left = ms === undefined ? AFTER_SIGNAL : Math.max(0, ms - (systemClock.now() - start));
   await within(flushed, left, undefined, systemClock);
+  // The event of a write that has failed follows its callback.
+  await new Promise((resolve) => setImmediate(resolve));
   for (const stream of streams) stream.off('error', unread);
   const lost = streams.reduce((sum, { destroyed, writableLength }) => sum + (destroyed ? 0 : writableLength), 0);
   if (lost > 0) warn(`runMain: ${lost} bytes of output were not read within ${ms ?? AFTER_SIGNAL} ms and are lost\n`);

@@ -12,8 +12,6 @@ export interface OutputStream extends TextStream {
   readonly destroyed: boolean;
   /** Adds a listener. */
   on(event: 'error', listener: () => void): unknown;
-  /** Adds a listener for the next event. */
-  once(event: 'error', listener: () => void): unknown;
   /** Removes a listener. */
   off(event: 'error', listener: () => void): unknown;
 }

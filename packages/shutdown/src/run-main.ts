@@ -2,7 +2,7 @@ import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token
 import { checkChoice, checkFunction, checkOptions } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { checkProgram, watchListeners } from './check-program.ts';
-import { createDrainTarget, isAcceptingOf } from './drain-target.ts';
+import { createDrainTarget, type DrainTarget, inFlightOf, isAcceptingOf } from './drain-target.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
 import { checkInstallOptions, type InstallOptions, installFlags, installOptions } from './install.ts';
@@ -150,11 +150,13 @@ function runProgram(
   const { clock } = sequence.state;
   const hasWaited = watchWaits(stopAccepting);
   let hasReturned = false;
+  /** Whether the scope has no work but waits for other drainables. */
+  let isIdle = (): boolean => false;
   let isOver = false;
   const program: Drainable = {
     name: 'main',
     get inFlightCount() {
-      return isOver ? 0 : 1;
+      return isOver || isIdle() ? 0 : 1;
     },
     stop() {},
     drain: async (given) => {
@@ -164,9 +166,10 @@ function runProgram(
   };
   let isEnd = (error: unknown): boolean => isEndBy(error, stopNow);
   const body = async (s: Scope): Promise<void> => {
-    const target = createDrainTarget(program, program.name, { tree: () => s.tree() });
+    const target = createDrainTarget(program, program.name, { tree: () => s.tree(), isProgram: true });
     sequence.addTarget(target);
-    const isService = (): boolean => hasWaited() || [...sequence.targets].some(isAcceptingOf);
+    const others = (): DrainTarget[] => [...sequence.targets].filter((other) => other !== target);
+    const isService = (): boolean => hasWaited() || others().some(isAcceptingOf);
     const isInterruptible = (): boolean =>
       !hasReturned && (onInterrupted ?? (isService() ? 'success' : 'signal')) === 'signal';
     sequence.program = { target, isInterruptible };
@@ -180,15 +183,32 @@ function runProgram(
       isEndBy(error, stopNow) ||
       isEndBy(error, stopAccepting) ||
       (s.token.isCancelled && Object.is(error, s.token.reason));
-    await main(s, shutdown);
-    hasReturned = true;
+    /** Keeps the scope open when its other work has ended, until other drainables no longer need its resources. */
+    const waitForOthers = async (token: CancellationToken): Promise<void> => {
+      await token.cancelled();
+      if (others().some((other) => isAcceptingOf(other) || inFlightOf(other) > 0)) requestEnd();
+      if (sequence.state.request === undefined) return;
+      isIdle = () => s.tree().children.length === 1;
+      await sequence.othersEnded.cancelled();
+      isIdle = () => false;
+    };
+    try {
+      await main(s, shutdown);
+      hasReturned = true;
+    } finally {
+      // A daemon is cancelled when only daemons are left.
+      s.spawn(waitForOthers, { name: 'other drainables', daemon: true });
+    }
+  };
+  const requestEnd = (): void => {
+    const accepting = [...sequence.targets].filter(isAcceptingOf);
+    if (sequence.state.request !== undefined || accepting.length === 0) sequence.request({ kind: 'end' });
+    else sequence.request({ kind: 'error', reason: new Error(leftMain(accepting.map(({ name }) => name))) });
   };
   const ended = scope(body, { signal: stopNow, stopSignal: stopAccepting, name: 'main', spawnSites }).then(
     () => {
       isOver = true;
-      const accepting = [...sequence.targets].filter(isAcceptingOf);
-      if (sequence.state.request !== undefined || accepting.length === 0) sequence.request({ kind: 'end' });
-      else sequence.request({ kind: 'error', reason: new Error(leftMain(accepting.map(({ name }) => name))) });
+      requestEnd();
     },
     (error: unknown) => {
       isOver = true;

@@ -77,6 +77,11 @@ export class ShutdownSequence {
     return this.#drains.targets;
   }
 
+  /** Cancelled when no drain but the program's is in progress, and with `stopNow`. */
+  get othersEnded(): CancellationToken {
+    return this.#drains.othersEnded;
+  }
+
   /** The hook that is running, or `undefined`. */
   get currentHook(): Hook | undefined {
     return this.#runner.current;

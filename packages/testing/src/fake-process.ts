@@ -51,11 +51,6 @@ export class FakeOutput {
   }
 
   /** Does nothing: writing never fails. */
-  once(_event: string, _listener: Listener): this {
-    return this;
-  }
-
-  /** Does nothing: writing never fails. */
   off(_event: string, _listener: Listener): this {
     return this;
   }

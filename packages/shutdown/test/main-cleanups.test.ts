@@ -1,0 +1,241 @@
+// The cleanups of `main` run when all other drainables have drained, however the program ends.
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Drainable, Scope } from '@quiesce/scope';
+import { drainable, TaskTracker } from '@quiesce/scope';
+import { sleep } from '@quiesce/select';
+import { runMain, type Shutdown } from '@quiesce/shutdown';
+import { FakeProcess, VirtualClock } from '@quiesce/testing';
+import { describe, expect, it } from 'vitest';
+
+const SERVED_AT = 3_000;
+const DRAIN_TIMEOUT = 10_000;
+
+/** Work beside `main`, which uses the resource of `main` until 3,000 ms after its start. */
+type Others = (shutdown: Shutdown, clock: VirtualClock) => { isEnded: boolean };
+
+/** A drainable with `count` items in flight until its drain has fulfilled. */
+function busy(name: string, count: number, drain: () => PromiseLike<void>): Drainable {
+  let inFlightCount = count;
+  return drainable({
+    name,
+    inFlightCount: () => inFlightCount,
+    stop: () => {},
+    drain: async () => {
+      await drain();
+      inFlightCount = 0;
+    },
+  });
+}
+
+/** A server: it accepts requests until it is stopped, and the last one takes until `SERVED_AT`. */
+const server: Others = (shutdown, clock) => {
+  const work = { isEnded: false };
+  let isAccepting = true;
+  const served = sleep(SERVED_AT, { clock }).then(() => {
+    work.isEnded = true;
+  });
+  shutdown.add({
+    name: 'http',
+    get isAccepting() {
+      return isAccepting;
+    },
+    get inFlightCount() {
+      return work.isEnded ? 0 : 1;
+    },
+    stop: () => {
+      isAccepting = false;
+    },
+    drain: () => served,
+  });
+  return work;
+};
+
+const tracked: Others = (shutdown, clock) => {
+  const work = { isEnded: false };
+  const tracker = new TaskTracker({ name: 'jobs' });
+  shutdown.add(tracker);
+  void tracker.track(
+    sleep(SERVED_AT, { clock }).then(() => {
+      work.isEnded = true;
+    }),
+  );
+  return work;
+};
+
+const guarded: Others = (shutdown, clock) => {
+  const work = { isEnded: false };
+  const guard = shutdown.guard('import');
+  void sleep(SERVED_AT, { clock }).then(() => {
+    work.isEnded = true;
+    guard.dispose();
+  });
+  return work;
+};
+
+/** Another drainable that is added while the first one drains. */
+const addedLate: Others = (shutdown, clock) => {
+  const work = { isEnded: false };
+  const first = busy('first', 1, () => sleep(1_000, { clock }));
+  shutdown.add(first);
+  shutdown.stopAccepting.onCancelled(() => {
+    void clock.setTimer(
+      500,
+      () => {
+        const drain = (): Promise<void> =>
+          sleep(SERVED_AT, { clock }).then(() => {
+            work.isEnded = true;
+          });
+        shutdown.add(busy('late', 1, drain));
+      },
+      { ref: false },
+    );
+  });
+  return work;
+};
+
+const others = { 'a server': server, 'a tracker': tracked, 'a guard': guarded, 'a drainable added late': addedLate };
+
+type Main = (s: Scope, shutdown: Shutdown, fake: FakeProcess) => unknown;
+
+const service: Main = async (_, shutdown, fake) => {
+  setImmediate(() => fake.send('SIGTERM'));
+  await shutdown.stopAccepting.cancelled();
+};
+const ends: Readonly<Record<string, Main>> = {
+  'a signal': service,
+  'a signal after main has returned': (s, shutdown, fake) => {
+    s.spawn(() => shutdown.stopAccepting.cancelled());
+    setImmediate(() => fake.send('SIGTERM'));
+  },
+  'the end of main': () => {},
+  'an error of main': () => Promise.reject(new Error('boot')),
+  'an error of a task': async (s) => {
+    s.spawn(() => Promise.reject(new Error('task')));
+    await s.token.cancelled();
+  },
+};
+
+interface Ended {
+  readonly code: unknown;
+  /** When the resource of `main` was closed. */
+  readonly closedAt: number;
+  /** Whether the other work had ended by then. */
+  readonly wasUnused: boolean;
+  readonly endedAt: number;
+  readonly stderr: string;
+}
+
+async function run(main: Main, other: Others, readinessDelay = 0): Promise<Ended> {
+  const clock = new VirtualClock();
+  const fake = new FakeProcess();
+  let closed: Pick<Ended, 'closedAt' | 'wasUnused'> = { closedAt: Number.NaN, wasUnused: false };
+  const options = { process: fake, clock, readinessDelay, drainTimeout: DRAIN_TIMEOUT, checks: false } as const;
+  void runMain(async (s, shutdown) => {
+    const work = other(shutdown, clock);
+    await s.use({}, () => {
+      closed = { closedAt: clock.now(), wasUnused: work.isEnded };
+    });
+    await main(s, shutdown, fake);
+  }, options);
+  let code: unknown;
+  void fake.exited.then((exitCode) => {
+    code = exitCode;
+  });
+  for (let turns = 0; code === undefined && turns < 1_000; turns++) {
+    await clock.advance(100);
+    await turn();
+  }
+  return { code, ...closed, endedAt: clock.now(), stderr: fake.stderr.text };
+}
+
+describe('a resource of main is closed when other work no longer needs it', () => {
+  const cases = Object.entries(ends).flatMap(([end, main]) =>
+    Object.entries(others).map(([other, make]) => ({ end, other, main, make })),
+  );
+  it.each(cases)('after $end, beside $other', async ({ end, main, make }) => {
+    const { wasUnused, closedAt, endedAt, code, stderr } = await run(main, make);
+    expect([wasUnused, stderr]).toEqual([true, expect.not.stringContaining('cut off')]);
+    // At once, and not at a time limit.
+    expect(closedAt).toBeLessThan(SERVED_AT + 1_000);
+    expect(endedAt).toBeLessThan(DRAIN_TIMEOUT);
+    const isError = end.startsWith('an error') || (end === 'the end of main' && make === server);
+    expect(code).toBe(isError ? 1 : 0);
+  });
+
+  it('while a server that is not stopped yet still accepts requests', async () => {
+    const { wasUnused, closedAt } = await run(service, server, 5_000);
+    expect(wasUnused).toBe(true);
+    expect(closedAt).toBeGreaterThanOrEqual(5_000);
+  });
+});
+
+describe('the cleanups of main do not wait', () => {
+  it('when nothing else has work', async () => {
+    const { closedAt, code, stderr } = await run(
+      () => {},
+      (shutdown) => {
+        shutdown.add(new TaskTracker({ name: 'jobs' }));
+        return { isEnded: true };
+      },
+    );
+    expect([closedAt, code]).toEqual([0, 0]);
+    expect(stderr).not.toContain('main');
+  });
+
+  it('for a drain that has failed', async () => {
+    const failing: Others = (shutdown) => {
+      const drain = (): Promise<void> => Promise.reject(new Error('half'));
+      shutdown.add(busy('http', 1, drain));
+      return { isEnded: false };
+    };
+    const { closedAt, code } = await run(service, failing);
+    expect(closedAt).toBeLessThan(1_000);
+    expect(code).toBe(1);
+  });
+
+  it('for work that is cancelled at drainTimeout, and main is not named as cut off', async () => {
+    const stuck: Others = (shutdown) => {
+      shutdown.add(busy('http', 2, () => new Promise(() => {})));
+      return { isEnded: false };
+    };
+    const { closedAt, code, stderr } = await run(service, stuck);
+    expect([closedAt, code]).toEqual([DRAIN_TIMEOUT, 1]);
+    expect(stderr).toContain('cut off: http (2 in flight)');
+    expect(stderr).not.toContain('main (');
+  });
+
+  it('after a force', async () => {
+    const stuck: Others = (shutdown, clock) => {
+      shutdown.add(busy('http', 1, () => new Promise(() => {})));
+      void clock.setTimer(1_000, () => shutdown.force(), { ref: false });
+      return { isEnded: false };
+    };
+    const { closedAt, code, stderr } = await run(service, stuck);
+    expect([closedAt, code]).toEqual([1_000, 1]);
+    expect(stderr).not.toContain('main (');
+  });
+});
+
+it('a request that drains may still spawn into the scope of main', async () => {
+  const spawned: string[] = [];
+  const clock = new VirtualClock();
+  const fake = new FakeProcess();
+  void runMain(
+    async (s, shutdown) => {
+      const request = async (): Promise<void> => {
+        await sleep(1_000, { clock });
+        await s.spawn(async () => {
+          await sleep(1_000, { clock });
+          spawned.push('done');
+        });
+      };
+      shutdown.add(busy('http', 1, request));
+      await s.use({}, () => void spawned.push('closed'));
+      await service(s, shutdown, fake);
+    },
+    { process: fake, clock, checks: false },
+  );
+  await turn();
+  await clock.run(() => fake.exited);
+  expect([spawned, await fake.exited]).toEqual([['done', 'closed'], 0]);
+});
