@@ -56,7 +56,8 @@ const running = new WeakSet<ProcessLike>();
  * Close a resource that only tasks use with `scope.use`. Close one that a server or a pool uses with `shutdown.hook`, which runs
  * after draining.
  *
- * **Timing.** `main` is called synchronously. The process stays alive until the end, even when nothing else keeps it alive.
+ * **Timing.** `main` is called synchronously. The process stays alive until the end, even when nothing else keeps it alive. The
+ * cleanups of `main` run when its tasks have ended and all other drainables have drained, at the latest after `drainTimeout`.
  *
  * **Cancel safety.** The first signal requests the shutdown, the second forces it, the third exits at once. The same signal
  * within `signalDebounce` counts once: one Ctrl-C often arrives twice.
