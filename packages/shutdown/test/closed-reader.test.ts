@@ -43,7 +43,8 @@ it.each([
   const fake = new FakeProcess();
   const stdout = new Unread();
   Object.defineProperty(fake, 'stdout', { value: stdout });
-  const logger = async (): Promise<void> => {
+  const logger = async ({ event }: { readonly event: string }): Promise<void> => {
+    if (event !== 'report') return;
     await turn();
     for (let i = 0; i < before; i++) stdout.fail();
     await turn();
