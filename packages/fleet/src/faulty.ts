@@ -20,7 +20,7 @@ interface Fault {
 }
 
 /** A connection that `connect` has returned. */
-interface Watched {
+interface FaultyConnection {
   /** The id of its member, once it has subscribed. */
   member: string | undefined;
   listener: FleetListener | undefined;
@@ -35,7 +35,7 @@ interface Watched {
 export class FaultyEngine implements FleetEngine {
   readonly #engine: FleetEngine;
   readonly #clock: Clock;
-  readonly #connections: Set<Watched> = new Set();
+  readonly #connections: Set<FaultyConnection> = new Set();
   readonly #faults: Map<string | undefined, Fault> = new Map();
   #copy: ReturnType<NonNullable<ReturnType<typeof asMemoryEngine>>['copy']> | undefined;
 
@@ -46,25 +46,25 @@ export class FaultyEngine implements FleetEngine {
   }
 
   async connect(namespace: string, retention: number, options?: ConnectOptions): Promise<EngineConnection> {
-    const watched: Watched = { member: undefined, listener: undefined };
-    const connection = await this.#ask(watched, () => this.#engine.connect(namespace, retention, options));
-    this.#connections.add(watched);
+    const connection: FaultyConnection = { member: undefined, listener: undefined };
+    const real = await this.#ask(connection, () => this.#engine.connect(namespace, retention, options));
+    this.#connections.add(connection);
     return {
       listen: async (me, on) => {
-        watched.member = me;
-        const subscription = await this.#ask(watched, () => connection.listen(me, this.#filtered(watched, on)));
-        watched.listener = on;
-        return this.#wrap(watched, subscription);
+        connection.member = me;
+        const subscription = await this.#ask(connection, () => real.listen(me, this.#filtered(connection, on)));
+        connection.listener = on;
+        return this.#wrap(connection, subscription);
       },
-      append: (records) => this.#ask(watched, () => connection.append(records)),
-      read: (log, after) => this.#ask(watched, () => connection.read(log, after)),
-      meet: (me) => this.#ask(watched, () => connection.meet(me)),
-      leave: (id) => this.#ask(watched, () => connection.leave(id)),
-      hold: (slot) => this.#ask(watched, () => connection.hold(slot)),
-      release: (slot) => this.#ask(watched, () => connection.release(slot)),
+      append: (records) => this.#ask(connection, () => real.append(records)),
+      read: (log, after) => this.#ask(connection, () => real.read(log, after)),
+      meet: (me) => this.#ask(connection, () => real.meet(me)),
+      leave: (id) => this.#ask(connection, () => real.leave(id)),
+      hold: (slot) => this.#ask(connection, () => real.hold(slot)),
+      release: (slot) => this.#ask(connection, () => real.release(slot)),
       close: async () => {
-        this.#connections.delete(watched);
-        await connection.close?.();
+        this.#connections.delete(connection);
+        await real.close?.();
       },
     };
   }
@@ -72,10 +72,10 @@ export class FaultyEngine implements FleetEngine {
   /** Refuses all calls, and ends the subscriptions. */
   cut(member?: string): void {
     this.#fault(member).isCut = true;
-    for (const watched of this.#connections) {
-      if (!isOf(watched, member)) continue;
-      const { listener } = watched;
-      watched.listener = undefined;
+    for (const connection of this.#connections) {
+      if (!isOf(connection, member)) continue;
+      const { listener } = connection;
+      connection.listener = undefined;
       listener?.broken(new Error('the connection was cut'));
     }
   }
@@ -131,41 +131,41 @@ export class FaultyEngine implements FleetEngine {
     return fault;
   }
 
-  #faultsOf(watched: Watched): Fault[] {
-    return [...this.#faults].filter(([member]) => isOf(watched, member)).map(([, fault]) => fault);
+  #faultsOf(connection: FaultyConnection): Fault[] {
+    return [...this.#faults].filter(([member]) => isOf(connection, member)).map(([, fault]) => fault);
   }
 
-  async #ask<T>(watched: Watched, ask: () => Promise<T>): Promise<T> {
-    this.#refuseCut(watched);
-    if (this.#faultsOf(watched).some(({ isHanging }) => isHanging)) return await new Promise<T>(() => {});
+  async #ask<T>(connection: FaultyConnection, ask: () => Promise<T>): Promise<T> {
+    this.#refuseCut(connection);
+    if (this.#faultsOf(connection).some(({ isHanging }) => isHanging)) return await new Promise<T>(() => {});
     const answer = await ask();
-    const delay = this.#faultsOf(watched).reduce((sum, { delayMs }) => sum + delayMs, 0);
+    const delay = this.#faultsOf(connection).reduce((sum, { delayMs }) => sum + delayMs, 0);
     if (delay > 0) await new Promise<void>((resolve) => void this.#clock.setTimer(delay, resolve, { ref: false }));
-    if (this.#faultsOf(watched).some(({ isHanging }) => isHanging)) return await new Promise<T>(() => {});
-    this.#refuseCut(watched);
+    if (this.#faultsOf(connection).some(({ isHanging }) => isHanging)) return await new Promise<T>(() => {});
+    this.#refuseCut(connection);
     return answer;
   }
 
-  #refuseCut(watched: Watched): void {
-    if (this.#faultsOf(watched).some(({ isCut }) => isCut)) throw new Error('the connection was cut');
+  #refuseCut(connection: FaultyConnection): void {
+    if (this.#faultsOf(connection).some(({ isCut }) => isCut)) throw new Error('the connection was cut');
   }
 
-  #filtered(watched: Watched, on: FleetListener): FleetListener {
+  #filtered(connection: FaultyConnection, on: FleetListener): FleetListener {
     return {
       changed: (topic) => {
-        const isLost = this.#faultsOf(watched).some((fault) => fault.losesHints || fault.isHanging || fault.isCut);
+        const isLost = this.#faultsOf(connection).some((fault) => fault.losesHints || fault.isHanging || fault.isCut);
         if (!isLost) on.changed(topic);
       },
       broken: (error) => on.broken(error),
     };
   }
 
-  #wrap(watched: Watched, subscription: FleetSubscription): FleetSubscription {
+  #wrap(connection: FaultyConnection, subscription: FleetSubscription): FleetSubscription {
     return {
       hints: subscription.hints,
-      check: () => this.#ask(watched, () => subscription.check()),
+      check: () => this.#ask(connection, () => subscription.check()),
       close: () => {
-        watched.listener = undefined;
+        connection.listener = undefined;
         return subscription.close();
       },
     };
@@ -173,7 +173,7 @@ export class FaultyEngine implements FleetEngine {
 }
 
 /** Whether a connection belongs to a member; `undefined` stands for any member. */
-function isOf({ member: id }: Watched, member: string | undefined): boolean {
+function isOf({ member: id }: FaultyConnection, member: string | undefined): boolean {
   return member === undefined || (id !== undefined && (id === member || id.startsWith(`${member}/`)));
 }
 
