@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { checkPackage, createPackageFromTarballData, type Problem } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
-import packAll, { tarballOf } from './pack.ts';
+import { packAll, tarballOf } from './pack.ts';
 import { publicPackages } from './packages.ts';
 
 packAll();
