@@ -37,23 +37,28 @@ interface Result {
 }
 
 /**
- * A program that imports the scripts in its arguments, one after the other. It prints their results when everything that they have
- * started has ended. With a process for each script, most of the time would go into starting Node.
+ * A program that imports the scripts in its arguments, and prints their results at the end. Each script starts when nothing of the one
+ * before is in progress. With a process for each of them, most of the time would go into starting Node.
  */
 const runner = `
   import { format } from 'node:util';
+  const scripts = process.argv.slice(2);
   const results = {};
-  for (const script of process.argv.slice(2)) {
+  let limit;
+  process.on('beforeExit', async () => {
+    clearTimeout(limit);
+    const script = scripts.shift();
+    if (script === undefined) return;
+    limit = setTimeout(() => {
+      throw new Error(script + ' does not end: ' + process.getActiveResourcesInfo());
+    }, 60_000).unref();
     const lines = [];
     globalThis.logOfPiece = (...values) => void lines.push(...format(...values).split('\\n'));
     const error = await import(script).then(() => undefined, (error) => String(error?.stack ?? error));
     results[script] = { lines, exitCode: process.exitCode, error };
     process.exitCode = undefined;
-  }
+  });
   process.once('exit', () => process.stdout.write(JSON.stringify(results)));
-  setTimeout(() => {
-    throw new Error('a piece does not end: ' + process.getActiveResourcesInfo());
-  }, 60_000).unref();
 `;
 const PROCESSES = 2;
 const stop = new AbortController();
