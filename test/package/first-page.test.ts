@@ -45,10 +45,7 @@ const runner = `
   const scripts = process.argv.slice(2);
   const results = {};
   let limit;
-  process.on('beforeExit', async () => {
-    clearTimeout(limit);
-    const script = scripts.shift();
-    if (script === undefined) return;
+  const runNext = async (script) => {
     limit = setTimeout(() => {
       throw new Error(script + ' does not end: ' + process.getActiveResourcesInfo());
     }, 60_000).unref();
@@ -57,6 +54,11 @@ const runner = `
     const error = await import(script).then(() => undefined, (error) => String(error?.stack ?? error));
     results[script] = { lines, exitCode: process.exitCode, error };
     process.exitCode = undefined;
+  };
+  process.on('beforeExit', () => {
+    clearTimeout(limit);
+    // Node ends when no callback is left.
+    if (scripts.length > 0) setImmediate(() => runNext(scripts.shift()));
   });
   process.once('exit', () => process.stdout.write(JSON.stringify(results)));
 `;

@@ -77,9 +77,15 @@ describe.each(resolutions)(
         if (moduleResolution === 'bundler' && types.length > 0) expect(compile(project, 'typescript')).toBe('');
         if (moduleResolution !== 'node16') return;
         // In one process: each one starts when nothing of the one before is in progress.
-        const program = `const files = process.argv.slice(1);
-          process.on('beforeExit', () => void (files.length > 0 && import(files.shift())));
-          process.on('exit', () => { if (files.length > 0) process.exitCode = 1; });`;
+        const program = `
+          const files = process.argv.slice(1);
+          process.on('beforeExit', () => {
+            // Node ends when no callback is left.
+            if (files.length > 0) setImmediate(() => import(files.shift()));
+          });
+          process.on('exit', () => {
+            if (files.length > 0) process.exitCode = 1;
+          });`;
         const files = readdirSync(join(project, 'out')).map((file) => pathToFileURL(join(project, 'out', file)).href);
         run('--input-type=module', '-e', program, '--', ...files);
       },
