@@ -43,13 +43,18 @@ const FEWER = 8;
  */
 export async function bytesPerTurn(measure: Measure, turn: (i: number) => unknown): Promise<number> {
   if (v8 === undefined) return await growthOf(measure, turn, (growth) => growth);
-  for (const name of quiet) v8.setFlagsFromString(`--no-${name}`);
+  const fewer = { ...measure, turns: Math.ceil(measure.turns / FEWER) };
+  // A heap that has shrunk has lost something else. It could hide a leak.
+  return await quietly(() => growthOf(fewer, turn, Math.abs));
+}
+
+/** Runs a measurement of memory without compilation, on Node. */
+export async function quietly<T>(measure: () => Promise<T>): Promise<T> {
+  for (const name of quiet) v8?.setFlagsFromString(`--no-${name}`);
   try {
-    const fewer = { ...measure, turns: Math.ceil(measure.turns / FEWER) };
-    // A heap that has shrunk has lost something else. It could hide a leak.
-    return await growthOf(fewer, turn, Math.abs);
+    return await measure();
   } finally {
-    for (const name of quiet) v8.setFlagsFromString(`--${name}`);
+    for (const name of quiet) v8?.setFlagsFromString(`--${name}`);
   }
 }
 
