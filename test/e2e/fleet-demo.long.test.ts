@@ -1,4 +1,4 @@
-// The demo of the fleet on servers. Without one, it brings its own PostgreSQL: fleet-demo.slow.test.ts.
+// The demo of the fleet on servers, and without a fleet. Without a server, it brings its own PostgreSQL: fleet-demo.slow.test.ts.
 import { describe, expect, it } from 'vitest';
 import { nats, postgres, redis, startNats, startPostgres, startRedis } from '../../packages/adapters/test/servers.ts';
 import { clean, LONG, runDemo } from './fleet-demo.ts';
@@ -32,4 +32,12 @@ describe('the demo of the fleet', { concurrent: true }, () => {
       },
     );
   }
+
+  it('exits with 1 without a fleet, and names the jobs whose cancel never arrived', { timeout: LONG }, async () => {
+    const { code, output } = await runDemo(['--without']);
+    expect(output).toMatch(/11 of 14 cancelled jobs have stopped; 3 never got it: jobs\/ada.*, jobs\/bob\/11\/1/);
+    expect(output).toContain('others         0 of 27 were hit');
+    expect(output).toContain('LOST: a message');
+    expect(code).toBe(1);
+  });
 });

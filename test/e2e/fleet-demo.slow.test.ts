@@ -9,14 +9,6 @@ describe('the demo of the fleet', { concurrent: true }, () => {
     expect(code).toBe(0);
   });
 
-  it('exits with 1 without a fleet, and names the jobs whose cancel never arrived', { timeout: LONG }, async () => {
-    const { code, output } = await runDemo(['--without']);
-    expect(output).toMatch(/11 of 14 cancelled jobs have stopped; 3 never got it: jobs\/ada.*, jobs\/bob\/11\/1/);
-    expect(output).toContain('others         0 of 27 were hit');
-    expect(output).toContain('LOST: a message');
-    expect(code).toBe(1);
-  });
-
   it('rejects options of the other examples with a message', async () => {
     const { code, output } = await runDemo(['--signal', 'SIGINT']);
     expect(output).toContain('--signal is for --example worker-loop');

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { allFences, type Fence, isExecuted } from '../docs/fences.ts';
 import { fileOf } from '../docs/modules.ts';
 import { play } from '../docs/transcript.ts';
-import { installIn, linkPeers } from './pack.ts';
+import { copyInstalled, linkPeers } from './pack.ts';
 import { publicPackages, root } from './packages.ts';
 
 const execute = promisify(execFile);
@@ -29,17 +29,61 @@ const transcripts = fences.filter((fence) => fence.language === 'console');
 /** The program that Node runs: the code block, without its types. */
 const scriptOf = (fence: Fence): string => fileOf(`${folder}/`, fence).replace(/\.ts$/, '.js');
 
+/** The outcome of a piece. */
+interface Result {
+  readonly lines: readonly string[];
+  readonly exitCode?: number;
+  readonly error?: string;
+}
+
+/**
+ * A program that imports the scripts in its arguments, and prints their results at the end. Each script starts when nothing of the one
+ * before is in progress. With a process for each of them, most of the time would go into starting Node.
+ */
+const runner = `
+  import { format } from 'node:util';
+  const scripts = process.argv.slice(2);
+  const results = {};
+  let limit;
+  const runNext = async (script) => {
+    limit = setTimeout(() => {
+      throw new Error(script + ' does not end: ' + process.getActiveResourcesInfo());
+    }, 60_000).unref();
+    const lines = [];
+    globalThis.logOfPiece = (...values) => void lines.push(...format(...values).split('\\n'));
+    const error = await import(script).then(() => undefined, (error) => String(error?.stack ?? error));
+    results[script] = { lines, exitCode: process.exitCode, error };
+    process.exitCode = undefined;
+  };
+  process.on('beforeExit', () => {
+    clearTimeout(limit);
+    // Node ends when no callback is left.
+    if (scripts.length > 0) setImmediate(() => runNext(scripts.shift()));
+  });
+  process.once('exit', () => process.stdout.write(JSON.stringify(results)));
+`;
+const PROCESSES = 2;
+const stop = new AbortController();
+let results: Promise<Map<string, Result>>;
+
+async function runAll(scripts: readonly string[]): Promise<[string, Result][]> {
+  const args = [join(folder, 'runner.mjs'), ...scripts];
+  const { stdout } = await execute(process.execPath, args, { cwd: folder, signal: stop.signal });
+  return Object.entries(JSON.parse(stdout) as Record<string, Result>);
+}
+
 beforeAll(async () => {
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'first-page', private: true, type: 'module' }));
-  // Without `--legacy-peer-deps`, npm looks for `effect` in the registry.
-  await installIn(folder, publicPackages(), '--legacy-peer-deps');
+  copyInstalled(folder);
   linkPeers(folder, publicPackages());
   for (const name of others) {
     mkdirSync(dirname(join(folder, 'node_modules', name)), { recursive: true });
     symlinkSync(join(root, 'node_modules', name), join(folder, 'node_modules', name), 'junction');
   }
   for (const fence of [...pieces, ...programs]) {
-    const { code } = await transform(fence.code, {
+    // A line that a piece prints late counts for that piece, and for no other one.
+    const log = 'const console = { log: globalThis.logOfPiece, error() {} };\n';
+    const { code } = await transform(fence.file === undefined ? log + fence.code : fence.code, {
       ...{ loader: 'ts', target: 'es2022', format: 'esm' },
       // As projects of NestJS have it.
       tsconfigRaw: { compilerOptions: { experimentalDecorators: true } },
@@ -47,9 +91,15 @@ beforeAll(async () => {
     mkdirSync(dirname(scriptOf(fence)), { recursive: true });
     writeFileSync(scriptOf(fence), code);
   }
+  writeFileSync(join(folder, 'runner.mjs'), runner);
+  const parts = Array.from({ length: PROCESSES }, (_, part) => pieces.filter((_, n) => n % PROCESSES === part));
+  results = Promise.all(parts.map((part) => runAll(part.map(scriptOf)))).then((parts) => new Map(parts.flat()));
+  // The tests report it.
+  results.catch(() => {});
 });
 
 afterAll(() => {
+  stop.abort();
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -62,8 +112,8 @@ test('the documentation has programs in the README, on the pages of the guide an
 
 describe.concurrent('in an empty folder', () => {
   test.each(pieces)('$place prints the promised output', async (fence) => {
-    const { stdout } = await execute(process.execPath, [scriptOf(fence)], { cwd: folder });
-    expect(stdout.split('\n').slice(0, -1)).toEqual(fence.promised);
+    const { lines, exitCode = 0, error = '' } = (await results).get(scriptOf(fence)) ?? { lines: [] };
+    expect({ lines, exitCode, error }).toEqual({ lines: fence.promised, exitCode: 0, error: '' });
   });
 
   test.for(transcripts)('$place shows the output on a terminal', async (fence, { signal }) => {

@@ -1,13 +1,26 @@
 // Packs every public package once, as `pnpm publish` would. The package tests and `npm run check` read the tarballs.
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
-import { pnpm } from '../run/install.mjs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fingerprintOf, pnpm } from '../run/install.mjs';
 import { type Manifest, type Package, publicPackages, root } from './packages.ts';
 
 const windows = process.platform === 'win32';
 const folder = join(root, 'test/.output/tarballs');
+/** Contains the hash of what was packed. */
+const stamp = join(folder, 'packed');
+/** A project in which the tarballs are installed. */
+const installed = join(folder, 'installed');
 
 /** The path of the tarball of a package after packing. */
 export function tarballOf({ manifest }: Pick<Package, 'manifest'>): string {
@@ -36,12 +49,21 @@ function isOurs(name: string): boolean {
   return name === 'quiesce' || name.startsWith('@quiesce/');
 }
 
-/** Packs the built packages, and those of others that they need. vitest runs it before the package tests. */
-export default function packAll(): void {
+/** vitest runs it before the package tests. */
+export default function setup(): void {
+  packAll();
+  // npm writes this file at the end.
+  if (!existsSync(join(installed, 'node_modules/.package-lock.json'))) install();
+}
+
+/** Packs the built packages, and those of others that they need, unless the tarballs of the same files are there. */
+export function packAll(): void {
   const packages = publicPackages();
   for (const { directory, manifest } of packages) {
     if (!existsSync(join(directory, 'dist'))) throw new Error(`${manifest.name} is not built: npm run build`);
   }
+  const wanted = fingerprint(packages);
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   rmSync(folder, { recursive: true, force: true });
   const filters = packages.map(({ manifest }) => `--filter=${manifest.name}`);
   const { status, stdout, stderr } = spawnSync(
@@ -57,13 +79,38 @@ export default function packAll(): void {
     execFileSync('tar', ['-czf', tarballOf(found), '-C', folder, 'package']);
     rmSync(copy, { recursive: true });
   }
+  writeFileSync(stamp, wanted);
 }
 
-/** Installs tarballs in a folder, without a registry. */
-export async function installIn(cwd: string, packages: readonly Package[], ...more: string[]): Promise<void> {
+/** Returns a hash of every file that decides what is packed. */
+function fingerprint(packages: readonly Package[]): string {
+  const packed = packages.flatMap(({ directory }) => {
+    const dist = readdirSync(join(directory, 'dist'), { recursive: true, encoding: 'utf8' }).sort();
+    const files = [...dist.map((file) => join('dist', file)), 'package.json', 'README.md', 'LICENSE'];
+    return files.map((file) => relative(root, join(directory, file)));
+  });
+  return fingerprintOf(['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'LICENSE', 'test/package/pack.ts', ...packed]);
+}
+
+/** Installs all tarballs, without a registry. */
+function install(): void {
+  rmSync(installed, { recursive: true, force: true });
+  mkdirSync(installed, { recursive: true });
+  writeFileSync(join(installed, 'package.json'), JSON.stringify({ name: 'installed', private: true }));
   const quiet = ['--offline', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
-  const tarballs = [...packages, ...foreignPackages()].map(tarballOf);
-  await promisify(execFile)('npm', ['install', ...quiet, ...more, ...tarballs], { cwd, shell: windows });
+  // Without `--legacy-peer-deps`, npm looks for `effect` in the registry.
+  const args = [
+    'install',
+    ...quiet,
+    '--legacy-peer-deps',
+    ...[...publicPackages(), ...foreignPackages()].map(tarballOf),
+  ];
+  execFileSync('npm', args, { cwd: installed, shell: windows });
+}
+
+/** Copies the installed packages into a project. One installation serves all tests: npm takes seconds for each. */
+export function copyInstalled(cwd: string): void {
+  cpSync(join(installed, 'node_modules'), join(cwd, 'node_modules'), { recursive: true, verbatimSymlinks: true });
 }
 
 /** Links the peers of the packages into a folder, with their types: users install peers themselves. */

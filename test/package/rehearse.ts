@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { pnpm } from '../run/install.mjs';
-import packAll, { foreignPackages, tarballOf } from './pack.ts';
+import { foreignPackages, packAll, tarballOf } from './pack.ts';
 import { type Manifest, publicPackages, root } from './packages.ts';
 import { openRegistry } from './registry.ts';
 

@@ -1,5 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { describe, expect, test } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
 import { tarballOf } from './pack.ts';
 import { type Manifest, outputName, publicPackages } from './packages.ts';
 
@@ -8,8 +11,12 @@ const reference = '/// <reference lib="esnext.disposable" />\n';
 describe.each(publicPackages())('the tarball of $manifest.name', (found) => {
   const tarball = tarballOf(found);
   const files = tar('-tzf', tarball).trim().split('\n').map(withoutRoot);
-  const read = (file: string): string => tar('-xzOf', tarball, `package/${file}`);
+  const folder = mkdtempSync(join(tmpdir(), 'quiesce-tarball-'));
+  tar('-xzf', tarball, '-C', folder);
+  const read = (file: string): string => readFileSync(join(folder, 'package', file), 'utf8');
   const packed = JSON.parse(read('package.json')) as Manifest;
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
   test('holds dist, package.json, README.md and LICENSE, and nothing else', () => {
     expect(files.filter((file) => !file.startsWith('dist/')).sort()).toEqual(['LICENSE', 'README.md', 'package.json']);

@@ -9,8 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chromiumNote, chromiumPath, isChromiumMissing, quiet } from '../runtimes/chromium.ts';
-import { installIn } from './pack.ts';
-import { publicPackages } from './packages.ts';
+import { copyInstalled } from './pack.ts';
 
 const types: Record<string, string> = { '.html': 'text/html', '.js': 'text/javascript' };
 const isolation = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
@@ -22,7 +21,7 @@ let browser: Browser;
 
 beforeAll(async () => {
   cpSync(page, folder, { recursive: true });
-  await installIn(folder, publicPackages(), '--legacy-peer-deps');
+  copyInstalled(folder);
   const vite = createRequire(import.meta.resolve('vitest')).resolve('vite');
   const { build } = (await import(pathToFileURL(vite).href)) as { build(config: object): Promise<unknown> };
   // As is: the target of browsers without `using`.

@@ -11,7 +11,7 @@ const vitest = ['node_modules/vitest/vitest.mjs', '--config', 'test/vitest.confi
 const quick = ['unit', 'conformance', 'docs', 'types', 'e2e'];
 /** The projects that need the build, or that take minutes. */
 const thorough = ['slow', 'effect-4.0', 'package', 'leak'];
-/** Storms and demos that repeat on other servers what a slow test shows on one, for a release. */
+/** For a release: what slow tests show on one server, on others, and programs without Quiesce. */
 const long = 'long';
 /** `.ci/run` passes it to `test:all` after `npm test`: no test runs twice, and the long ones not at all. */
 const tested = '--tested';

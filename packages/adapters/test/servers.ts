@@ -1,9 +1,20 @@
 // Starts the servers that the adapters are tested with. Each call starts a process of its own, with its own folder and port.
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** A program that a test needs, and that the machine may not have. */
 export interface Program {
@@ -64,6 +75,9 @@ export async function startNats(): Promise<TestServer> {
 /** Neither PostgreSQL nor PgBouncer runs as root. The user 65534 is `nobody`. */
 const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
+/** Initialised data folders, one for each version of PostgreSQL. */
+const templates = fileURLToPath(new URL('../../../test/.output/postgres', import.meta.url));
+
 function folderOfNobody(prefix: string): string {
   const folder = mkdtempSync(join(tmpdir(), prefix));
   if (nobody.uid !== undefined) chownSync(folder, nobody.uid, nobody.gid);
@@ -81,10 +95,9 @@ export async function startPostgres(standbyOf?: string): Promise<TestServer> {
   const path = pathOf(postgres);
   const data = join(folder, 'data');
   if (standbyOf === undefined) {
-    const initdb = ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--no-instructions', '--encoding=UTF8'];
-    execFileSync(path.replace(/postgres$/, 'initdb'), initdb, { ...nobody, cwd: folder, stdio: 'pipe' });
+    initialise(path, folder, data);
   } else {
-    execFileSync('cp', ['-a', join(standbyOf, 'data'), data]);
+    copyAll(join(standbyOf, 'data'), data);
     writeFileSync(join(data, 'standby.signal'), '');
   }
   const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off'];
@@ -98,6 +111,36 @@ export async function startPostgres(standbyOf?: string): Promise<TestServer> {
       return new Promise((resolve) => setTimeout(resolve, 100)).then(launchAgain);
     });
   return await serverOf(launchAgain, port, folder);
+}
+
+/**
+ * Initialises the data folder of a PostgreSQL. `initdb` takes more than a second of processor time, so it runs once for each version,
+ * and a copy of its result serves all others.
+ */
+function initialise(path: string, folder: string, data: string): void {
+  const version = `${path} ${statSync(path).mtimeMs} ${process.getuid?.()}`.replaceAll(/\W+/g, '-');
+  const template = join(templates, version);
+  if (existsSync(template)) {
+    copyAll(template, data);
+    return;
+  }
+  const initdb = ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--no-instructions', '--encoding=UTF8'];
+  execFileSync(path.replace(/postgres$/, 'initdb'), initdb, { ...nobody, cwd: folder, stdio: 'pipe' });
+  // Rename only a complete folder: another process may look for it, or copy its own, at this moment.
+  const unfinished = `${template}.${process.pid}`;
+  mkdirSync(templates, { recursive: true });
+  copyAll(data, unfinished);
+  try {
+    renameSync(unfinished, template);
+  } catch {
+    // Another process was faster.
+    rmSync(unfinished, { recursive: true });
+  }
+}
+
+/** Copies a folder with its owner and rights. */
+function copyAll(from: string, to: string): void {
+  execFileSync('cp', ['-a', from, to]);
 }
 
 /** Starts a PgBouncer in transaction mode before a PostgreSQL. */

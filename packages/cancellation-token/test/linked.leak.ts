@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { bytesAllocated, bytesPerTurn, check, collectGarbage, survivors } from '../../../test/leak/leak.ts';
 import { RefClock } from './helpers/ref-clock.ts';
 
-const many = 50_000;
+const many = 10_000;
 const turns = 100_000;
 const nothing = (): void => {};
 
@@ -25,7 +25,7 @@ test.each([
   ['given a deadline', (root: CancellationToken) => root.withTimeout(60_000)],
   ['given a deadline that can be renewed', (root: CancellationToken) => root.renewable(60_000).token],
   ['given an unused `cancelled()`', (root: CancellationToken) => root.childToken().cancelled() as object],
-] as const)('50,000 children that were %s, read, and dropped without dispose are collected', async (_, make) => {
+] as const)('children that were %s, read, and dropped without dispose are collected', async (_, make) => {
   const root = new CancellationToken();
   const left = await survivors(many, () => {
     const made = make(root);
@@ -56,7 +56,7 @@ test.each(used)('children that were %s and then cancelled are collected, and not
   expect([left, isBare(root)]).toEqual([0, true]);
 });
 
-test('50,000 observed `any` are collected once disposed, and so are the tokens below them', async () => {
+test('observed `any` are collected once disposed, and so are the tokens below them', async () => {
   const root = new CancellationToken();
   const left = await survivors(many, () => {
     const any = CancellationToken.any([root, new CancellationToken()]);
@@ -84,7 +84,7 @@ test('an observed `any` that is dropped without dispose is retained, and fires',
   expect([kept, fired]).toEqual([1_000, 1_000]);
 });
 
-test('50,000 observed deadlines that are disposed leave nothing in the parent, and no timer', async () => {
+test('observed deadlines that are disposed leave nothing in the parent, and no timer', async () => {
   const root = new CancellationToken();
   const clock = new RefClock();
   const left = await survivors(many, () => {
@@ -97,7 +97,7 @@ test('50,000 observed deadlines that are disposed leave nothing in the parent, a
   expect([left, isBare(root), clock.refs]).toEqual([0, true, []]);
 });
 
-test('50,000 renewed and observed deadlines leave nothing in the parent and no timer, disposed or passed', async () => {
+test('renewed and observed deadlines leave nothing in the parent and no timer, disposed or passed', async () => {
   const root = new CancellationToken();
   const clock = new RefClock();
   const left = await survivors(many, (i) => {
@@ -127,7 +127,7 @@ test.each([false, true])('renewing allocates nothing (`wall`: %s)', (wall) => {
     observed.renew(60_000.5, 0.25);
   };
   // Until the optimiser has compiled it.
-  for (let i = 0; i < many; i++) renew();
+  for (let i = 0; i < 50_000; i++) renew();
   expect(bytesAllocated(turns / 10, renew)).toBeLessThan(1);
 });
 

@@ -3,7 +3,7 @@ import { CancellationToken } from '@quiesce/cancellation-token';
 import { expect, test } from 'vitest';
 import { bytesPerTurn, check, collectGarbage, survivors } from '../../../test/leak/leak.ts';
 
-const many = 200_000;
+const many = 20_000;
 const turns = 100_000;
 const nothing = (): void => {};
 

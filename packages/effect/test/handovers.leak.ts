@@ -1,4 +1,4 @@
-// A million hand-overs between the libraries, in both directions. Long-lived objects on either side must retain none of them.
+// Hand-overs between the libraries, in both directions, again and again. Long-lived objects on either side must retain none of them.
 import { CancellationToken, type Source, source, wait } from '@quiesce/cancellation-token';
 import { channel } from '@quiesce/channel';
 import {
@@ -20,7 +20,6 @@ import { Deferred, Effect, Exit, PubSub, Queue, Scope, Stream } from 'effect';
 import { expect, test } from 'vitest';
 import { bytesPerTurn, type Measure } from '../../../test/leak/leak.ts';
 
-/** With the warm-up, three times this number in each of twelve directions: a million in total. */
 const turns = 28_000;
 /** For waits on real iterations of the event loop, and for whole scopes. */
 const few = { turns: 3_000, below: 8 };
@@ -127,7 +126,8 @@ test('a long-lived token and a long-lived fiber retain nothing of the resources 
 function inOneFiber(work: Effect.Effect<unknown, unknown>, measure: Measure = { turns }): Promise<number> {
   const block = 1_000;
   const loop = Effect.forEach(Array.from({ length: block }), () => work, { discard: true });
-  return bytesPerTurn({ ...measure, turns: measure.turns / block }, () => Effect.runPromise(loop)).then(
+  const { turns, below = 1 } = measure;
+  return bytesPerTurn({ turns: turns / block, below: below * block }, () => Effect.runPromise(loop)).then(
     (bytes) => bytes / block,
   );
 }

@@ -1,0 +1,4 @@
+// The same service without Quiesce.
+import { testService } from './express-bullmq.ts';
+
+testService('rival');

@@ -1,0 +1,4 @@
+// Nest alone, without Quiesce.
+import { testNest } from './nest.ts';
+
+testNest('rival');
