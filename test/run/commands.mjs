@@ -13,7 +13,10 @@ const quick = ['unit', 'conformance', 'docs', 'types', 'e2e'];
 const thorough = ['slow', 'effect-4.0', 'package', 'leak'];
 /** For a release: what slow tests show on one server, on others, and programs without Quiesce. */
 const long = 'long';
-/** `.ci/run` passes it to `test:all` after `npm test`: no test runs twice, and the long ones not at all. */
+/**
+ * `.ci/run` passes it to `test:all` after `npm test`: no test runs twice, and the long ones not at all. It passes it to `check`, too,
+ * which then writes the reference pages and builds no site from them.
+ */
 const tested = '--tested';
 /** Contains the hash of the last build. */
 const stamp = 'node_modules/.quiesce-built';
@@ -61,7 +64,8 @@ const commands = {
     );
   },
   lint: () => together([[formatAndLint, deadCode], [types]]),
-  check: async () => {
+  check: async (args) => {
+    const site = ['test/docs/site/build.ts', ...(args.includes(tested) ? ['--reference'] : [])];
     const code = await commands['lint']?.([]);
     if ((await ensureBuilt()) !== 0) return 1;
     const checks = await together([
@@ -69,7 +73,7 @@ const commands = {
         ['sizes', ['node_modules/size-limit/bin.js', '--hide-passed']],
         ['packed packages', [...script, 'test/package/check.ts']],
       ],
-      [['site', [...script, 'test/docs/site/build.ts']]],
+      [['site', [...script, ...site]]],
     ]);
     return code || checks;
   },
