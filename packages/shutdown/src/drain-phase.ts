@@ -24,15 +24,15 @@ export class DrainPhase {
   /** Count the drains: that of the program, and all others. Closed, so that `wait` settles each time they are empty. */
   readonly #program: TaskTracker = new TaskTracker({ name: 'program' });
   readonly #others: TaskTracker = new TaskTracker({ name: 'drainables' });
-  /** Cancelled when no drain but the program's is in progress, and with `stopNow`. */
-  readonly othersEnded: CancellationToken;
+  /** Cancelled when the drains of all targets have started, and with `stopNow`. */
+  readonly #hasStarted: CancellationToken;
   /** How many notices all targets have received. A target that is added later receives them at once. */
   #noticeCount: NoticeCount = 0;
 
   constructor(state: SequenceState, hooks: HookRunner) {
     this.#state = state;
     this.#hooks = hooks;
-    this.othersEnded = state.stopNow.childToken({ name: 'other drains ended' });
+    this.#hasStarted = state.stopNow.childToken({ name: 'drains started' });
     this.#program.close();
     this.#others.close();
   }
@@ -63,7 +63,7 @@ export class DrainPhase {
     const hooks = this.#hooks.tracker;
     if (state.force !== undefined) this.notify(ABORT);
     for (const target of this.targets) this.#startDrain(target);
-    void wait(this.#others.wait()).then(() => this.othersEnded.cancel());
+    this.#hasStarted.cancel();
     this.#hooks.pump();
     for (let busy = this.#pendingTracker(); busy !== undefined; busy = this.#pendingTracker()) {
       const isAborted = this.#noticeCount === ABORT;
@@ -84,6 +84,15 @@ export class DrainPhase {
     // The remaining hooks share the remaining time. Nothing else is awaited.
     while (!hooks.isEmpty) await wait(hooks.wait());
     next();
+  }
+
+  /** Waits until no drain but the program's is in progress, or until `stopNow` is cancelled. Never rejects. */
+  async othersEnded(): Promise<void> {
+    const { stopNow, clock } = this.#state;
+    await this.#hasStarted.cancelled();
+    // A target that is added later starts to drain after others have ended.
+    while (!stopNow.isCancelled && !this.#others.isEmpty)
+      await within(this.#others.wait(), Number.POSITIVE_INFINITY, stopNow, clock);
   }
 
   /** Returns a tracker that this phase still waits for, or `undefined`. */

@@ -190,7 +190,7 @@ function runProgram(
       if (others().some((other) => isAcceptingOf(other) || inFlightOf(other) > 0)) requestEnd();
       if (sequence.state.request === undefined) return;
       isIdle = () => s.tree().children.length === 1;
-      await sequence.othersEnded.cancelled();
+      await sequence.othersEnded();
       isIdle = () => false;
     };
     try {

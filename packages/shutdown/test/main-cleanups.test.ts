@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Drainable, Scope } from '@quiesce/scope';
 import { drainable, TaskTracker } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
-import { runMain, type Shutdown } from '@quiesce/shutdown';
+import { type RunMainOptions, runMain, type Shutdown } from '@quiesce/shutdown';
 import { FakeProcess, VirtualClock } from '@quiesce/testing';
 import { describe, expect, it } from 'vitest';
 
@@ -238,4 +238,35 @@ it('a request that drains may still spawn into the scope of main', async () => {
   await turn();
   await clock.run(() => fake.exited);
   expect([spawned, await fake.exited]).toEqual([['done', 'closed'], 0]);
+});
+
+/** Runs `main` until the process has exited. Returns the exit code and the text of stderr. */
+async function exitOf(
+  main: (s: Scope, shutdown: Shutdown, clock: VirtualClock, fake: FakeProcess) => unknown,
+  options: RunMainOptions = {},
+): Promise<{ readonly code: number; readonly stderr: string; readonly endedAt: number }> {
+  const clock = new VirtualClock();
+  const fake = new FakeProcess();
+  void runMain((s, shutdown) => main(s, shutdown, clock, fake), { process: fake, clock, checks: false, ...options });
+  await turn();
+  const code = await clock.run(() => fake.exited);
+  return { code, stderr: fake.stderr.text, endedAt: clock.now() };
+}
+
+it('a drainable that main adds after all others have drained is awaited, too', async () => {
+  let isServed = false;
+  let wasServed: boolean | undefined;
+  const { code } = await exitOf(async (s, shutdown, clock, fake) => {
+    s.defer(() => {
+      wasServed = isServed;
+    });
+    await service(s, shutdown, fake);
+    await sleep(1_000, { clock });
+    const serve = async (): Promise<void> => {
+      await sleep(SERVED_AT, { clock });
+      isServed = true;
+    };
+    shutdown.add(busy('late', 1, serve));
+  });
+  expect([wasServed, code]).toEqual([true, 0]);
 });
