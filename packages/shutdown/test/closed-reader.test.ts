@@ -1,6 +1,6 @@
 // A reader of stdout that closes when a program has ended is no error, at whatever moment it closes.
 import { setImmediate as turn } from 'node:timers/promises';
-import { runMain } from '@quiesce/shutdown';
+import { type LogEvent, runMain } from '@quiesce/shutdown';
 import { FakeProcess } from '@quiesce/testing';
 import { expect, it } from 'vitest';
 
@@ -43,7 +43,9 @@ it.each([
   const fake = new FakeProcess();
   const stdout = new Unread();
   Object.defineProperty(fake, 'stdout', { value: stdout });
-  const logger = async (): Promise<void> => {
+  const logger = async ({ event }: LogEvent): Promise<void> => {
+    // The program has ended when its report is logged. The steps before may take several iterations of the event loop.
+    if (event !== 'report') return;
     await turn();
     for (let i = 0; i < before; i++) stdout.fail();
     await turn();
