@@ -102,8 +102,11 @@ export class DrainPhase {
 
   /** Records the work that is cancelled now. `least`: the count for a target that is not drained and has no number. */
   cutOff(least: 0 | 1): void {
-    if (this.#state.position > DRAINING) return;
+    const { position, force } = this.#state;
+    if (position > DRAINING) return;
     for (const target of this.targets) {
+      // The cleanups of the program continue until the end of `cancelTimeout`. They may have waited for others until now.
+      if (least === 0 && force === undefined && target.program?.isCleaning() === true) continue;
       const count = Math.max(least, inFlightOf(target));
       if (target.state === 'drained' || target.cutOff > 0 || count === 0) continue;
       target.cutOff = count;
@@ -125,7 +128,7 @@ export class DrainPhase {
   }
 
   #startDrain(target: DrainTarget): void {
-    void (target.isProgram ? this.#program : this.#others).track(this.#drain(target));
+    void (target.program !== undefined ? this.#program : this.#others).track(this.#drain(target));
   }
 
   /** Never rejects (invariant 6). */

@@ -2,7 +2,13 @@ import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token
 import { checkChoice, checkFunction, checkOptions } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { checkProgram, watchListeners } from './check-program.ts';
-import { createDrainTarget, type DrainTarget, inFlightOf, isAcceptingOf } from './drain-target.ts';
+import {
+  createDrainTarget,
+  type DrainTarget,
+  inFlightOf,
+  isAcceptingOf,
+  type ProgramActivity,
+} from './drain-target.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
 import { checkInstallOptions, type InstallOptions, installFlags, installOptions } from './install.ts';
@@ -151,23 +157,26 @@ function runProgram(
   const { clock } = sequence.state;
   const hasWaited = watchWaits(stopAccepting);
   let hasReturned = false;
-  /** Whether the scope has no work but waits for other drainables. */
-  let isIdle = (): boolean => false;
   let isOver = false;
-  const program: Drainable = {
-    name: 'main',
-    get inFlightCount() {
-      return isOver || isIdle() ? 0 : 1;
-    },
-    stop() {},
-    drain: async (given) => {
-      const token = CancellationToken.from(given);
-      if ((await within(ended, Number.POSITIVE_INFINITY, token, clock)) === 'forced') throw token.reason;
-    },
-  };
   let isEnd = (error: unknown): boolean => isEndBy(error, stopNow);
   const body = async (s: Scope): Promise<void> => {
-    const target = createDrainTarget(program, program.name, { tree: () => s.tree(), isProgram: true });
+    let waitsForOthers = false;
+    const activity: ProgramActivity = {
+      isWaiting: () => waitsForOthers && s.tree().children.length === 1,
+      isCleaning: () => !isOver && ['cleaning', 'closed'].includes(s.tree().state),
+    };
+    const program: Drainable = {
+      name: 'main',
+      get inFlightCount() {
+        return isOver || activity.isWaiting() ? 0 : 1;
+      },
+      stop() {},
+      drain: async (given) => {
+        const token = CancellationToken.from(given);
+        if ((await within(ended, Number.POSITIVE_INFINITY, token, clock)) === 'forced') throw token.reason;
+      },
+    };
+    const target = createDrainTarget(program, program.name, { tree: () => s.tree(), program: activity });
     sequence.addTarget(target);
     const others = (): DrainTarget[] => [...sequence.targets].filter((other) => other !== target);
     const isService = (): boolean => hasWaited() || others().some(isAcceptingOf);
@@ -189,9 +198,9 @@ function runProgram(
       await token.cancelled();
       if (others().some((other) => isAcceptingOf(other) || inFlightOf(other) > 0)) requestEnd();
       if (sequence.state.request === undefined) return;
-      isIdle = () => s.tree().children.length === 1;
+      waitsForOthers = true;
       await sequence.othersEnded();
-      isIdle = () => false;
+      waitsForOthers = false;
     };
     try {
       await main(s, shutdown);

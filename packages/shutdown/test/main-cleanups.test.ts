@@ -270,3 +270,26 @@ it('a drainable that main adds after all others have drained is awaited, too', a
   });
   expect([wasServed, code]).toEqual([true, 0]);
 });
+
+describe('a cleanup that runs at drainTimeout', () => {
+  const cleaningFor = (ms: number) => {
+    const main: Parameters<typeof exitOf>[0] = async (s, shutdown, clock, fake) => {
+      shutdown.add(busy('http', 1, () => sleep(DRAIN_TIMEOUT - 100, { clock })));
+      s.defer(() => sleep(ms, { clock }));
+      await service(s, shutdown, fake);
+    };
+    return exitOf(main, { drainTimeout: DRAIN_TIMEOUT, cancelTimeout: 2_000 });
+  };
+
+  it('is not cut off: it has until the end of cancelTimeout', async () => {
+    const { code, stderr, endedAt } = await cleaningFor(500);
+    expect(stderr).not.toContain('cut off');
+    expect([code, endedAt]).toEqual([0, DRAIN_TIMEOUT + 400]);
+  });
+
+  it('is cut off at the end of cancelTimeout', async () => {
+    const { code, stderr, endedAt } = await cleaningFor(5_000);
+    expect(stderr).toContain('cut off: main (1 in flight)');
+    expect([code, endedAt]).toEqual([1, DRAIN_TIMEOUT + 2_000]);
+  });
+});
