@@ -19,7 +19,8 @@ export class DrainPhase {
   readonly targets: Set<DrainTarget> = new Set();
   readonly #state: SequenceState;
   readonly #hooks: HookRunner;
-  /** The signal of each drain: cancelled when the drain is no longer awaited. */
+  /** The signals of the drains, cancelled when they are no longer awaited: of the program, and of all others. */
+  readonly #programEnd: CancellationToken = new CancellationToken({ name: 'program end' });
   readonly #drainEnd: CancellationToken = new CancellationToken({ name: 'drain end' });
   /** Count the drains: that of the program, and all others. Closed, so that `wait` settles each time they are empty. */
   readonly #program: TaskTracker = new TaskTracker({ name: 'program' });
@@ -81,6 +82,10 @@ export class DrainPhase {
       state.stopNow.cancel(state.reason);
       this.notify(ABORT);
     }
+    // After a force, the cleanups of a program that has waited for the others have half of the time. The hooks have the rest.
+    if (state.force !== undefined && !this.#programEnd.isCancelled) {
+      await within(this.#program.wait(), Math.max(0, state.forceEnd - clock.now()) / 2, undefined, clock);
+    }
     // The remaining hooks share the remaining time. Nothing else is awaited.
     while (!hooks.isEmpty) await wait(hooks.wait());
     next();
@@ -119,12 +124,18 @@ export class DrainPhase {
   /** Cancels the signal of all drains: they are no longer awaited. */
   endDrains(): void {
     this.#drainEnd.cancel(this.#state.reason);
+    this.#programEnd.cancel(this.#state.reason);
   }
 
-  /** Aborts all targets, and no longer awaits them. Targets that are not stopped yet are aborted when they are. */
+  /**
+   * Aborts all targets, and no longer awaits them. Targets that are not stopped yet are aborted when they are. A program that
+   * only waits for the others is still awaited, because its cleanups begin now.
+   */
   force(): void {
+    const isWaiting = [...this.targets].some(({ program }) => program?.isWaiting() === true);
     if (this.#state.position === DRAINING) this.notify(ABORT);
-    this.endDrains();
+    this.#drainEnd.cancel(this.#state.reason);
+    if (!isWaiting) this.#programEnd.cancel(this.#state.reason);
   }
 
   #startDrain(target: DrainTarget): void {
@@ -139,7 +150,8 @@ export class DrainPhase {
     target.started = state.clock.now();
     target.atStart = inFlightOf(target);
     // Its own token: a drainable that cancels or disposes it affects no other.
-    const signal = this.#drainEnd.childToken({ name: target.name });
+    const end = target.program === undefined ? this.#drainEnd : this.#programEnd;
+    const signal = end.childToken({ name: target.name });
     try {
       await target.drainable.drain(signal);
     } catch (error) {

@@ -293,3 +293,33 @@ describe('a cleanup that runs at drainTimeout', () => {
     expect([code, endedAt]).toEqual([1, DRAIN_TIMEOUT + 2_000]);
   });
 });
+
+describe('a force while the cleanups of main wait', () => {
+  const forced = async (cleanup: (clock: VirtualClock) => unknown) => {
+    const log: string[] = [];
+    const { stderr, endedAt } = await exitOf(async (s, shutdown, clock, fake) => {
+      shutdown.add(busy('http', 1, () => new Promise(() => {})));
+      shutdown.hook('db', () => void log.push('db'));
+      s.defer(async () => {
+        await cleanup(clock);
+        log.push('cleanup');
+      });
+      void clock.setTimer(1_000, () => shutdown.force(), { ref: false });
+      await service(s, shutdown, fake);
+    });
+    return { log, stderr, endedAt };
+  };
+
+  it.each([0, 400])('awaits cleanups of %d ms, before the hooks, and reports no work of main', async (ms) => {
+    const { log, stderr, endedAt } = await forced((clock) => (ms > 0 ? sleep(ms, { clock }) : undefined));
+    expect(log).toEqual(['cleanup', 'db']);
+    expect(endedAt).toBe(1_000 + ms);
+    expect(stderr.split('stopped with')[1]).not.toContain('main');
+  });
+
+  it('awaits them for half of forceTimeout, reports the running one, and runs the hooks', async () => {
+    const { log, stderr, endedAt } = await forced(() => new Promise(() => {}));
+    expect([log, endedAt]).toEqual([['db'], 1_500]);
+    expect(stderr).toContain('main / a cleanup');
+  });
+});
