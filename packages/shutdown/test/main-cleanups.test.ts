@@ -323,3 +323,23 @@ describe('a force while the cleanups of main wait', () => {
     expect(stderr).toContain('main / a cleanup');
   });
 });
+
+describe('the warning that main may be waiting for shutdown.stopped()', () => {
+  const cleaningFor = async (ms: number): Promise<string> => {
+    const { stderr } = await exitOf(async (s, shutdown, clock, fake) => {
+      void shutdown.stopped();
+      shutdown.add(busy('http', 1, () => sleep(SERVED_AT - 10, { clock })));
+      s.defer(() => sleep(ms, { clock }));
+      await service(s, shutdown, fake);
+    });
+    return stderr;
+  };
+
+  it('does not come when the cleanups take less than a second', async () => {
+    expect(await cleaningFor(900)).not.toContain('may be waiting');
+  });
+
+  it('comes when they take longer', async () => {
+    expect(await cleaningFor(1_100)).toContain('main may be waiting for shutdown.stopped()');
+  });
+});
