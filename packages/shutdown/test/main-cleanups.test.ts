@@ -343,3 +343,16 @@ describe('the warning that main may be waiting for shutdown.stopped()', () => {
     expect(await cleaningFor(1_100)).toContain('main may be waiting for shutdown.stopped()');
   });
 });
+
+it('a report does not name main as work under way while it only waits for other drainables', async () => {
+  let underWay: readonly string[] = [];
+  await exitOf(async (s, shutdown, clock, fake) => {
+    shutdown.add(busy('http', 1, () => sleep(SERVED_AT, { clock })));
+    const look = (): void => {
+      underWay = shutdown.report().unfinished.map(({ name }) => name);
+    };
+    void clock.setTimer(1_000, look, { ref: false });
+    await service(s, shutdown, fake);
+  });
+  expect(underWay).toEqual(['http (1 in flight)']);
+});
