@@ -196,7 +196,7 @@ function runProgram(
     /** Keeps the scope open when its other work has ended, until other drainables no longer need its resources. */
     const waitForOthers = async (token: CancellationToken): Promise<void> => {
       await token.cancelled();
-      if (others().some((other) => isAcceptingOf(other) || inFlightOf(other) > 0)) requestEnd();
+      if (others().some((other) => inFlightOf(other) > 0)) requestEnd();
       if (sequence.state.request === undefined) return;
       waitsForOthers = true;
       await sequence.othersEnded();

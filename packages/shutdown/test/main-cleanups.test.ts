@@ -182,6 +182,19 @@ describe('the cleanups of main do not wait', () => {
     expect(stderr).not.toContain('main');
   });
 
+  it('for a server that accepts requests but serves none, which one of them may close', async () => {
+    let isAccepting = true;
+    const { code, stderr } = await exitOf((s, shutdown) => {
+      const http = { name: 'http', inFlightCount: 0, stop: () => {}, drain: async () => {} };
+      shutdown.add(Object.defineProperty(http, 'isAccepting', { get: () => isAccepting }));
+      s.defer(() => {
+        isAccepting = false;
+      });
+    });
+    expect(stderr).not.toContain('main');
+    expect(code).toBe(0);
+  });
+
   it('for a drain that has failed', async () => {
     const failing: Others = (shutdown) => {
       const drain = (): Promise<void> => Promise.reject(new Error('half'));
