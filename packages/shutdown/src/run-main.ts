@@ -63,7 +63,8 @@ const running = new WeakSet<ProcessLike>();
  * after draining.
  *
  * **Timing.** `main` is called synchronously. The process stays alive until the end, even when nothing else keeps it alive. The
- * cleanups of `main` run when its tasks have ended and all other drainables have drained, at the latest after `drainTimeout`.
+ * cleanups of `main` run when its tasks have ended. During a shutdown they also wait for the other drainables, but not beyond
+ * `drainTimeout`. When `main` ends while other drainables have work in flight, the shutdown begins before the cleanups.
  *
  * **Cancel safety.** The first signal requests the shutdown, the second forces it, the third exits at once. The same signal
  * within `signalDebounce` counts once: one Ctrl-C often arrives twice.
