@@ -5,6 +5,7 @@ import {
   cutOffOf,
   type DrainTarget,
   inFlightOf,
+  isAwaitedByProgram,
   type NoticeCount,
   namesIn,
   notifyDrainTarget,
@@ -19,22 +20,26 @@ export class DrainPhase {
   readonly targets: Set<DrainTarget> = new Set();
   readonly #state: SequenceState;
   readonly #hooks: HookRunner;
-  /** The signal of each drain: cancelled when the drain is no longer awaited. */
+  /** The signals of the drains, cancelled when they are no longer awaited: of the program, and of all others. */
+  readonly #programEnd: CancellationToken = new CancellationToken({ name: 'program end' });
   readonly #drainEnd: CancellationToken = new CancellationToken({ name: 'drain end' });
-  /** Count the drains: that of the program, and all others. Closed, so that `wait` settles each time they are empty. */
-  readonly #program: TaskTracker = new TaskTracker({ name: 'program' });
+  /**
+   * Count the drains: those for which the program waits, and the rest: that of guards, and its own. Closed, so that `wait` settles
+   * each time they are empty.
+   */
   readonly #others: TaskTracker = new TaskTracker({ name: 'drainables' });
-  /** Cancelled when no drain but the program's is in progress, and with `stopNow`. */
-  readonly othersEnded: CancellationToken;
+  readonly #rest: TaskTracker = new TaskTracker({ name: 'program' });
+  /** Cancelled when the drains of all targets have started, and with `stopNow`. */
+  readonly #hasStarted: CancellationToken;
   /** How many notices all targets have received. A target that is added later receives them at once. */
   #noticeCount: NoticeCount = 0;
 
   constructor(state: SequenceState, hooks: HookRunner) {
     this.#state = state;
     this.#hooks = hooks;
-    this.othersEnded = state.stopNow.childToken({ name: 'other drains ended' });
-    this.#program.close();
+    this.#hasStarted = state.stopNow.childToken({ name: 'drains started' });
     this.#others.close();
+    this.#rest.close();
   }
 
   /** Adds a target, which is stopped at once when accepting has ended. */
@@ -63,7 +68,7 @@ export class DrainPhase {
     const hooks = this.#hooks.tracker;
     if (state.force !== undefined) this.notify(ABORT);
     for (const target of this.targets) this.#startDrain(target);
-    void wait(this.#others.wait()).then(() => this.othersEnded.cancel());
+    this.#hasStarted.cancel();
     this.#hooks.pump();
     for (let busy = this.#pendingTracker(); busy !== undefined; busy = this.#pendingTracker()) {
       const isAborted = this.#noticeCount === ABORT;
@@ -81,20 +86,36 @@ export class DrainPhase {
       state.stopNow.cancel(state.reason);
       this.notify(ABORT);
     }
+    // After a force, the cleanups of a program that has waited for the others have half of the time. The hooks have the rest.
+    if (state.force !== undefined && !this.#programEnd.isCancelled) {
+      await within(this.#rest.wait(), Math.max(0, state.forceEnd - clock.now()) / 2, undefined, clock);
+    }
     // The remaining hooks share the remaining time. Nothing else is awaited.
     while (!hooks.isEmpty) await wait(hooks.wait());
     next();
   }
 
+  /** Waits until no drain is in progress for which the program waits, or until `stopNow` is cancelled. Never rejects. */
+  async othersEnded(): Promise<void> {
+    const { stopNow, clock } = this.#state;
+    await this.#hasStarted.cancelled();
+    // A target that is added later starts to drain after others have ended.
+    while (!stopNow.isCancelled && !this.#others.isEmpty)
+      await within(this.#others.wait(), Number.POSITIVE_INFINITY, stopNow, clock);
+  }
+
   /** Returns a tracker that this phase still waits for, or `undefined`. */
   #pendingTracker(): TaskTracker | undefined {
-    return [this.#hooks.tracker, this.#others, this.#program].find((tracker) => !tracker.isEmpty);
+    return [this.#hooks.tracker, this.#others, this.#rest].find((tracker) => !tracker.isEmpty);
   }
 
   /** Records the work that is cancelled now. `least`: the count for a target that is not drained and has no number. */
   cutOff(least: 0 | 1): void {
-    if (this.#state.position > DRAINING) return;
+    const { position, force } = this.#state;
+    if (position > DRAINING) return;
     for (const target of this.targets) {
+      // The cleanups of the program continue until the end of `cancelTimeout`. They may have waited for others until now.
+      if (least === 0 && force === undefined && target.program?.isCleaning() === true) continue;
       const count = Math.max(least, inFlightOf(target));
       if (target.state === 'drained' || target.cutOff > 0 || count === 0) continue;
       target.cutOff = count;
@@ -107,16 +128,22 @@ export class DrainPhase {
   /** Cancels the signal of all drains: they are no longer awaited. */
   endDrains(): void {
     this.#drainEnd.cancel(this.#state.reason);
+    this.#programEnd.cancel(this.#state.reason);
   }
 
-  /** Aborts all targets, and no longer awaits them. Targets that are not stopped yet are aborted when they are. */
+  /**
+   * Aborts all targets, and no longer awaits them. Targets that are not stopped yet are aborted when they are. A program that
+   * only waits for the others is still awaited, because its cleanups begin now.
+   */
   force(): void {
+    const isWaiting = [...this.targets].some(({ program }) => program?.isWaiting() === true);
     if (this.#state.position === DRAINING) this.notify(ABORT);
-    this.endDrains();
+    this.#drainEnd.cancel(this.#state.reason);
+    if (!isWaiting) this.#programEnd.cancel(this.#state.reason);
   }
 
   #startDrain(target: DrainTarget): void {
-    void (target.isProgram ? this.#program : this.#others).track(this.#drain(target));
+    void (isAwaitedByProgram(target) ? this.#others : this.#rest).track(this.#drain(target));
   }
 
   /** Never rejects (invariant 6). */
@@ -127,7 +154,8 @@ export class DrainPhase {
     target.started = state.clock.now();
     target.atStart = inFlightOf(target);
     // Its own token: a drainable that cancels or disposes it affects no other.
-    const signal = this.#drainEnd.childToken({ name: target.name });
+    const end = target.program === undefined ? this.#drainEnd : this.#programEnd;
+    const signal = end.childToken({ name: target.name });
     try {
       await target.drainable.drain(signal);
     } catch (error) {

@@ -24,16 +24,24 @@ export const ANNOUNCE = 1;
 export const STOP = 2;
 export const ABORT = 3;
 
+/** What the program of `runMain` does when its work has ended. Its cleanups wait for all other targets. */
+export interface ProgramActivity {
+  /** Whether its scope has no work but waits for other targets. */
+  isWaiting(): boolean;
+  /** Whether its scope runs its cleanups, which no token cancels. */
+  isCleaning(): boolean;
+}
+
 /** A drainable, with the state that one shutdown keeps about it. */
 export interface DrainTarget {
   readonly drainable: Drainable;
   readonly name: string;
   /** Returns the tasks in progress as a tree, or `undefined` when none was given. */
   readonly tree: (() => ScopeTree) | undefined;
-  /** Returns the work in progress by name, or `undefined` when only a number is known. */
+  /** For guards: returns the work in progress by name. */
   readonly workInProgress?: (() => Unfinished[]) | undefined;
-  /** Whether it is the program of `runMain`, whose cleanups wait for all other targets. */
-  readonly isProgram: boolean;
+  /** Set for the program of `runMain`. */
+  readonly program: ProgramActivity | undefined;
   /** How many notices it has received. Set before the call of each. */
   noticeCount: NoticeCount;
   /** `waiting` before its drain; `draining`; `drained` when the promise of its drain has settled. */
@@ -74,7 +82,7 @@ export function drainTargetOf(drainable: Drainable, options: AddOptions | undefi
 export function createDrainTarget(
   drainable: Drainable,
   name: string,
-  more: Partial<Pick<DrainTarget, 'tree' | 'workInProgress' | 'isProgram'>>,
+  more: Partial<Pick<DrainTarget, 'tree' | 'workInProgress' | 'program'>>,
 ): DrainTarget {
   const begin = {
     noticeCount: 0,
@@ -85,8 +93,8 @@ export function createDrainTarget(
     cutOff: 0,
     cutOffNames: [],
   } as const;
-  const { tree, workInProgress, isProgram = false } = more;
-  return { drainable, name, tree, workInProgress, isProgram, ...begin };
+  const { tree, workInProgress, program } = more;
+  return { drainable, name, tree, workInProgress, program, ...begin };
 }
 
 /**
@@ -115,6 +123,11 @@ export function notifyDrainTarget(
       failed(error);
     }
   }
+}
+
+/** Whether the cleanups of a program wait for the target. A cleanup may release a guard, so they do not wait for guards. */
+export function isAwaitedByProgram({ program, workInProgress }: DrainTarget): boolean {
+  return program === undefined && workInProgress === undefined;
 }
 
 /** Returns how many items are in flight. 0 when the getter of the drainable throws or gives no number. */

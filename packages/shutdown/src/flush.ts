@@ -1,6 +1,8 @@
 import { type CancellationToken, systemClock } from '@quiesce/cancellation-token';
 import { select } from '@quiesce/select';
+import { describeError } from './describe-error.ts';
 import { host } from './host.ts';
+import { isUnread } from './install.ts';
 import type { ProcessLike } from './process-like.ts';
 import { within } from './within.ts';
 
@@ -9,15 +11,12 @@ export interface Flushable {
   readonly writableLength: number;
   readonly destroyed: boolean;
   write(text: string, done: () => void): unknown;
-  on(event: 'error', listener: () => void): unknown;
-  off(event: 'error', listener: () => void): unknown;
+  on(event: 'error', listener: (error: unknown) => void): unknown;
+  off(event: 'error', listener: (error: unknown) => void): unknown;
 }
 
 /** The time that a reader has after a signal, in ms. */
 const AFTER_SIGNAL = 1_000;
-
-/** Ignores the error of a closed pipe: its message could not be written either. */
-const unread = (): void => {};
 
 /**
  * Waits until the logger has written everything, and then until stdout and stderr have been read: the logger may write there.
@@ -37,8 +36,12 @@ export async function flushOutput(
 ): Promise<boolean> {
   const start = systemClock.now();
   const streams: Flushable[] = [stdout, stderr];
+  let failure: unknown;
   // A reader may close at any time from here on. Each write without a reader is an event: stdout cannot be destroyed.
-  for (const stream of streams) stream.on('error', unread);
+  const onError = (error: unknown): void => {
+    if (!isUnread(error)) failure ??= error;
+  };
+  for (const stream of streams) stream.on('error', onError);
   const isFlushed = (await within(log.flush(), ms ?? AFTER_SIGNAL, undefined, systemClock)) === 'done';
   const isLogged = isFlushed || log.writesAtExit;
   if (!isLogged) warn(`runMain: the logger has not written everything within ${ms ?? AFTER_SIGNAL} ms\n`);
@@ -48,10 +51,11 @@ export async function flushOutput(
   await within(flushed, left, undefined, systemClock);
   // The event of a write that has failed follows its callback.
   await new Promise((resolve) => setImmediate(resolve));
-  for (const stream of streams) stream.off('error', unread);
+  for (const stream of streams) stream.off('error', onError);
   const lost = streams.reduce((sum, { destroyed, writableLength }) => sum + (destroyed ? 0 : writableLength), 0);
   if (lost > 0) warn(`runMain: ${lost} bytes of output were not read within ${ms ?? AFTER_SIGNAL} ms and are lost\n`);
-  return lost > 0 || !isLogged;
+  if (failure !== undefined) warn(`runMain: output could not be written: ${describeError(failure)}\n`);
+  return lost > 0 || failure !== undefined || !isLogged;
 }
 
 /** Waits until a stream has written everything. */

@@ -245,7 +245,7 @@ function checkSignal(what: string, signal: string): void {
 }
 
 /** Returns whether a write has failed because its reader is gone. */
-function isUnread(error: unknown): boolean {
+export function isUnread(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
   try {
     const { code, syscall } = error as { code?: unknown; syscall?: unknown };

@@ -38,9 +38,12 @@ export function makeReport(
   };
 }
 
-/** Whether a target has work. Work may begin after the drain: a hook takes a guard, or spawns a task. */
+/**
+ * Whether a target has work. Work may begin after the drain: a hook takes a guard, or spawns a task. A program that only waits
+ * for the others has none.
+ */
 function hasWork(target: DrainTarget): boolean {
-  return target.state !== 'drained' || inFlightOf(target) > 0;
+  return (target.state !== 'drained' && target.program?.isWaiting() !== true) || inFlightOf(target) > 0;
 }
 
 /** Returns 0 when clean, 1 when something failed or timed out, 128 + n when forced or interrupted by signal n. */

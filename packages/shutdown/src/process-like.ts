@@ -11,9 +11,9 @@ export interface OutputStream extends TextStream {
   /** Whether it was closed. */
   readonly destroyed: boolean;
   /** Adds a listener. */
-  on(event: 'error', listener: () => void): unknown;
+  on(event: 'error', listener: (error: unknown) => void): unknown;
   /** Removes a listener. */
-  off(event: 'error', listener: () => void): unknown;
+  off(event: 'error', listener: (error: unknown) => void): unknown;
 }
 
 /**

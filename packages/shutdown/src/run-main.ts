@@ -2,7 +2,14 @@ import { CancellationToken, isCancelledError } from '@quiesce/cancellation-token
 import { checkChoice, checkFunction, checkOptions } from '@quiesce/internal';
 import { type Drainable, type Scope, scope } from '@quiesce/scope';
 import { checkProgram, watchListeners } from './check-program.ts';
-import { createDrainTarget, type DrainTarget, inFlightOf, isAcceptingOf } from './drain-target.ts';
+import {
+  createDrainTarget,
+  type DrainTarget,
+  inFlightOf,
+  isAcceptingOf,
+  isAwaitedByProgram,
+  type ProgramActivity,
+} from './drain-target.ts';
 import { flushOutput } from './flush.ts';
 import { host } from './host.ts';
 import { checkInstallOptions, type InstallOptions, installFlags, installOptions } from './install.ts';
@@ -57,7 +64,8 @@ const running = new WeakSet<ProcessLike>();
  * after draining.
  *
  * **Timing.** `main` is called synchronously. The process stays alive until the end, even when nothing else keeps it alive. The
- * cleanups of `main` run when its tasks have ended and all other drainables have drained, at the latest after `drainTimeout`.
+ * cleanups of `main` run when its tasks have ended. During a shutdown they also wait for the other drainables, but not beyond
+ * `drainTimeout`. When `main` ends while other drainables have work in flight, the shutdown begins before the cleanups.
  *
  * **Cancel safety.** The first signal requests the shutdown, the second forces it, the third exits at once. The same signal
  * within `signalDebounce` counts once: one Ctrl-C often arrives twice.
@@ -151,23 +159,26 @@ function runProgram(
   const { clock } = sequence.state;
   const hasWaited = watchWaits(stopAccepting);
   let hasReturned = false;
-  /** Whether the scope has no work but waits for other drainables. */
-  let isIdle = (): boolean => false;
   let isOver = false;
-  const program: Drainable = {
-    name: 'main',
-    get inFlightCount() {
-      return isOver || isIdle() ? 0 : 1;
-    },
-    stop() {},
-    drain: async (given) => {
-      const token = CancellationToken.from(given);
-      if ((await within(ended, Number.POSITIVE_INFINITY, token, clock)) === 'forced') throw token.reason;
-    },
-  };
   let isEnd = (error: unknown): boolean => isEndBy(error, stopNow);
   const body = async (s: Scope): Promise<void> => {
-    const target = createDrainTarget(program, program.name, { tree: () => s.tree(), isProgram: true });
+    let waitsForOthers = false;
+    const activity: ProgramActivity = {
+      isWaiting: () => waitsForOthers && s.tree().children.length === 1,
+      isCleaning: () => !isOver && ['cleaning', 'closed'].includes(s.tree().state),
+    };
+    const program: Drainable = {
+      name: 'main',
+      get inFlightCount() {
+        return isOver || activity.isWaiting() ? 0 : 1;
+      },
+      stop() {},
+      drain: async (given) => {
+        const token = CancellationToken.from(given);
+        if ((await within(ended, Number.POSITIVE_INFINITY, token, clock)) === 'forced') throw token.reason;
+      },
+    };
+    const target = createDrainTarget(program, program.name, { tree: () => s.tree(), program: activity });
     sequence.addTarget(target);
     const others = (): DrainTarget[] => [...sequence.targets].filter((other) => other !== target);
     const isService = (): boolean => hasWaited() || others().some(isAcceptingOf);
@@ -187,11 +198,11 @@ function runProgram(
     /** Keeps the scope open when its other work has ended, until other drainables no longer need its resources. */
     const waitForOthers = async (token: CancellationToken): Promise<void> => {
       await token.cancelled();
-      if (others().some((other) => isAcceptingOf(other) || inFlightOf(other) > 0)) requestEnd();
+      if (others().some((other) => isAwaitedByProgram(other) && inFlightOf(other) > 0)) requestEnd();
       if (sequence.state.request === undefined) return;
-      isIdle = () => s.tree().children.length === 1;
-      await sequence.othersEnded.cancelled();
-      isIdle = () => false;
+      waitsForOthers = true;
+      await sequence.othersEnded();
+      waitsForOthers = false;
     };
     try {
       await main(s, shutdown);

@@ -77,9 +77,9 @@ export class ShutdownSequence {
     return this.#drains.targets;
   }
 
-  /** Cancelled when no drain but the program's is in progress, and with `stopNow`. */
-  get othersEnded(): CancellationToken {
-    return this.#drains.othersEnded;
+  /** Waits until no drain is in progress for which the program waits, or until `stopNow` is cancelled. Never rejects. */
+  othersEnded(): Promise<void> {
+    return this.#drains.othersEnded();
   }
 
   /** The hook that is running, or `undefined`. */

@@ -3,7 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Drainable, Scope } from '@quiesce/scope';
 import { drainable, TaskTracker } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
-import { runMain, type Shutdown } from '@quiesce/shutdown';
+import { type RunMainOptions, runMain, type Shutdown } from '@quiesce/shutdown';
 import { FakeProcess, VirtualClock } from '@quiesce/testing';
 import { describe, expect, it } from 'vitest';
 
@@ -62,16 +62,6 @@ const tracked: Others = (shutdown, clock) => {
   return work;
 };
 
-const guarded: Others = (shutdown, clock) => {
-  const work = { isEnded: false };
-  const guard = shutdown.guard('import');
-  void sleep(SERVED_AT, { clock }).then(() => {
-    work.isEnded = true;
-    guard.dispose();
-  });
-  return work;
-};
-
 /** Another drainable that is added while the first one drains. */
 const addedLate: Others = (shutdown, clock) => {
   const work = { isEnded: false };
@@ -93,7 +83,7 @@ const addedLate: Others = (shutdown, clock) => {
   return work;
 };
 
-const others = { 'a server': server, 'a tracker': tracked, 'a guard': guarded, 'a drainable added late': addedLate };
+const others = { 'a server': server, 'a tracker': tracked, 'a drainable added late': addedLate };
 
 type Main = (s: Scope, shutdown: Shutdown, fake: FakeProcess) => unknown;
 
@@ -170,6 +160,18 @@ describe('a resource of main is closed when other work no longer needs it', () =
 });
 
 describe('the cleanups of main do not wait', () => {
+  it('for guards, which one of them may release', async () => {
+    const guarded: Others = () => ({ isEnded: false });
+    const main: Main = async (s, shutdown, fake) => {
+      await s.use(shutdown.guard('import'));
+      await service(s, shutdown, fake);
+    };
+    const { closedAt, endedAt, code } = await run(main, guarded);
+    expect(closedAt).toBeLessThan(1_000);
+    expect(endedAt).toBeLessThan(1_000);
+    expect(code).toBe(0);
+  });
+
   it('when nothing else has work', async () => {
     const { closedAt, code, stderr } = await run(
       () => {},
@@ -180,6 +182,19 @@ describe('the cleanups of main do not wait', () => {
     );
     expect([closedAt, code]).toEqual([0, 0]);
     expect(stderr).not.toContain('main');
+  });
+
+  it('for a server that accepts requests but serves none, which one of them may close', async () => {
+    let isAccepting = true;
+    const { code, stderr } = await exitOf((s, shutdown) => {
+      const http = { name: 'http', inFlightCount: 0, stop: () => {}, drain: async () => {} };
+      shutdown.add(Object.defineProperty(http, 'isAccepting', { get: () => isAccepting }));
+      s.defer(() => {
+        isAccepting = false;
+      });
+    });
+    expect(stderr).not.toContain('main');
+    expect(code).toBe(0);
   });
 
   it('for a drain that has failed', async () => {
@@ -238,4 +253,121 @@ it('a request that drains may still spawn into the scope of main', async () => {
   await turn();
   await clock.run(() => fake.exited);
   expect([spawned, await fake.exited]).toEqual([['done', 'closed'], 0]);
+});
+
+/** Runs `main` until the process has exited. Returns the exit code and the text of stderr. */
+async function exitOf(
+  main: (s: Scope, shutdown: Shutdown, clock: VirtualClock, fake: FakeProcess) => unknown,
+  options: RunMainOptions = {},
+): Promise<{ readonly code: number; readonly stderr: string; readonly endedAt: number }> {
+  const clock = new VirtualClock();
+  const fake = new FakeProcess();
+  void runMain((s, shutdown) => main(s, shutdown, clock, fake), { process: fake, clock, checks: false, ...options });
+  await turn();
+  const code = await clock.run(() => fake.exited);
+  return { code, stderr: fake.stderr.text, endedAt: clock.now() };
+}
+
+it('a drainable that main adds after all others have drained is awaited, too', async () => {
+  let isServed = false;
+  let wasServed: boolean | undefined;
+  const { code } = await exitOf(async (s, shutdown, clock, fake) => {
+    s.defer(() => {
+      wasServed = isServed;
+    });
+    await service(s, shutdown, fake);
+    await sleep(1_000, { clock });
+    const serve = async (): Promise<void> => {
+      await sleep(SERVED_AT, { clock });
+      isServed = true;
+    };
+    shutdown.add(busy('late', 1, serve));
+  });
+  expect([wasServed, code]).toEqual([true, 0]);
+});
+
+describe('a cleanup that runs at drainTimeout', () => {
+  const cleaningFor = (ms: number) => {
+    const main: Parameters<typeof exitOf>[0] = async (s, shutdown, clock, fake) => {
+      shutdown.add(busy('http', 1, () => sleep(DRAIN_TIMEOUT - 100, { clock })));
+      s.defer(() => sleep(ms, { clock }));
+      await service(s, shutdown, fake);
+    };
+    return exitOf(main, { drainTimeout: DRAIN_TIMEOUT, cancelTimeout: 2_000 });
+  };
+
+  it('is not cut off: it has until the end of cancelTimeout', async () => {
+    const { code, stderr, endedAt } = await cleaningFor(500);
+    expect(stderr).not.toContain('cut off');
+    expect([code, endedAt]).toEqual([0, DRAIN_TIMEOUT + 400]);
+  });
+
+  it('is cut off at the end of cancelTimeout', async () => {
+    const { code, stderr, endedAt } = await cleaningFor(5_000);
+    expect(stderr).toContain('cut off: main (1 in flight)');
+    expect([code, endedAt]).toEqual([1, DRAIN_TIMEOUT + 2_000]);
+  });
+});
+
+describe('a force while the cleanups of main wait', () => {
+  const forced = async (cleanup: (clock: VirtualClock) => unknown) => {
+    const log: string[] = [];
+    const { stderr, endedAt } = await exitOf(async (s, shutdown, clock, fake) => {
+      shutdown.add(busy('http', 1, () => new Promise(() => {})));
+      shutdown.hook('db', () => void log.push('db'));
+      s.defer(async () => {
+        await cleanup(clock);
+        log.push('cleanup');
+      });
+      void clock.setTimer(1_000, () => shutdown.force(), { ref: false });
+      await service(s, shutdown, fake);
+    });
+    return { log, stderr, endedAt };
+  };
+
+  it.each([0, 400])('awaits cleanups of %d ms, before the hooks, and reports no work of main', async (ms) => {
+    const { log, stderr, endedAt } = await forced((clock) => (ms > 0 ? sleep(ms, { clock }) : undefined));
+    expect(log).toEqual(['cleanup', 'db']);
+    expect(endedAt).toBe(1_000 + ms);
+    expect(stderr.split('stopped with')[1]).not.toContain('main');
+  });
+
+  it('awaits them for half of forceTimeout, reports the running one, and runs the hooks', async () => {
+    const { log, stderr, endedAt } = await forced(() => new Promise(() => {}));
+    expect([log, endedAt]).toEqual([['db'], 1_500]);
+    expect(stderr).toContain('main / a cleanup');
+  });
+});
+
+describe('the warning that main may be waiting for shutdown.stopped()', () => {
+  const cleaningFor = async (ms: number): Promise<string> => {
+    const { stderr } = await exitOf(async (s, shutdown, clock, fake) => {
+      void shutdown.stopped();
+      shutdown.add(busy('http', 1, () => sleep(SERVED_AT - 10, { clock })));
+      s.defer(() => sleep(ms, { clock }));
+      await service(s, shutdown, fake);
+    });
+    return stderr;
+  };
+
+  it('does not come when the cleanups take less than a second', async () => {
+    expect(await cleaningFor(900)).not.toContain('may be waiting');
+  });
+
+  it('comes when they take longer', async () => {
+    expect(await cleaningFor(1_100)).toContain('main may be waiting for shutdown.stopped()');
+  });
+});
+
+it('a report does not name main as work under way while it only waits for other drainables', async () => {
+  let underWay: readonly string[] = [];
+  await exitOf(async (s, shutdown, clock, fake) => {
+    shutdown.add(busy('http', 1, () => sleep(SERVED_AT, { clock })));
+    const look = (): void => {
+      underWay = shutdown.report().unfinished.map(({ name }) => name);
+    };
+    void clock.setTimer(1_000, look, { ref: false });
+    await service(s, shutdown, fake);
+  });
+  expect(underWay).toEqual(['http (1 in flight)']);
 });
