@@ -1,6 +1,6 @@
 // Runs the tests against the built packages on every runtime: `npm run runtimes`, or `npm run runtimes -- 24 bun`.
 // Other arguments are vitest's filters: `npm run runtimes -- bun packages/select`.
-// `--quick` runs a part of the unit tests that takes less than a minute on two processors.
+// `--quick` runs the unit tests that contain `using`, which Node 20 lacks.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
