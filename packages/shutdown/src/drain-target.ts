@@ -24,7 +24,7 @@ export const ANNOUNCE = 1;
 export const STOP = 2;
 export const ABORT = 3;
 
-/** What the program of `runMain` does when its work has ended. Its cleanups wait for all other targets. */
+/** The state of a program of `runMain` after its work has ended. Its cleanups wait for all other targets but guards. */
 export interface ProgramActivity {
   /** Whether its scope has no work but waits for other targets. */
   isWaiting(): boolean;

@@ -38,8 +38,8 @@ class Unread {
 
 it.each([
   ['when it flushes', 0],
-  ['before it flushes, while the logger writes', 1],
-  ['during the flush, for two writes', 2],
+  ['when it flushes, and once before, while the logger writes', 1],
+  ['when it flushes, and twice before', 2],
 ])('%s', async (_, before) => {
   const fake = new FakeProcess();
   const stdout = new Unread();

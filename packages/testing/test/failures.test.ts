@@ -93,7 +93,7 @@ test.each([
 });
 
 test('an unhandled rejection fails the schedule in which it happens, and reaches no listener of the process', async () => {
-  const bug = new Error('nobody handles it');
+  const bug = new Error('no code handles it');
   const error = await exploring(async (world) => {
     const fail = world.external('fail', () => Promise.reject(bug));
     void fail();

@@ -84,8 +84,8 @@ export function testRunners(version: number, names: readonly Runner[]): void {
       expect(ends, output).toHaveLength(7);
       for (const { wanted, got } of ends) expect(got, output).toBe(wanted);
       expect(output).toContain('test: order 21');
-      expect(output).toContain('unhandled rejection: nobody handles it');
-      expect(output).toContain('uncaught exception: nobody catches it');
+      expect(output).toContain('unhandled rejection: no code handles it');
+      expect(output).toContain('uncaught exception: no code catches it');
       expect(output).toContain('a real timer');
       expect(output).toMatch(/suite\.cjs:\d+/);
       expect(output).toContain("explore(test, { replay: '");

@@ -11,7 +11,7 @@ export const LONG = 600_000;
 
 /** How many cancels. The seed of a storm that fails is in its verdict. */
 const cancels = Number(process.env['QUIESCE_STORM'] ?? 100);
-/** What is left of a verdict when nothing is wrong. */
+/** The lists of a verdict in which nothing is wrong. */
 const clean = { lost: [], hit: [], untrue: [], unsettled: [], shared: [] };
 
 /** Runs a storm, and expects that nothing is wrong. `QUIESCE_STORM=10000` runs that many cancels. */

@@ -18,14 +18,14 @@ module.exports = (test, { explore, cancelEverywhere }) => {
 
   test('fails: an unhandled rejection', () =>
     explore(async (world) => {
-      void world.external('load', () => Promise.reject(new Error('nobody handles it')))();
+      void world.external('load', () => Promise.reject(new Error('no code handles it')))();
       await world.rest();
     }));
 
   test('fails: an uncaught exception', () =>
     explore(async (world) => {
       setTimeout(() => {
-        throw new Error('nobody catches it');
+        throw new Error('no code catches it');
       }, 5);
       await world.rest();
     }));
