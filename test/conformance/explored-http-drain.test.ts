@@ -98,7 +98,7 @@ test('a drain at any time cuts off no request, and refuses or serves each one', 
       expect(statuses.every((status) => status === 200 || status === 503)).toBe(true);
       expect(statuses.length + http.report().arrivedAfterFinCount).toBe(sent);
       expect(http.state).toBe('drained');
-      expect(http.report().cutOff).toEqual([]);
+      expect(http.report().destroyed).toEqual([]);
     },
     { bound: 1, ignore: ['HTTPINCOMINGMESSAGE'] },
   );

@@ -34,11 +34,15 @@ const exclude = [
   ...(isNode || id === 'bun' ? [] : withServers),
 ];
 
-/** Tests that send signals to their process or set its exit code, which a thread cannot, and one that loads a package again. */
+/**
+ * Tests that send signals to their process or set its exit code, which a thread cannot, one that loads a package again, and
+ * the slow ones, some of which exhaust a resource of the process.
+ */
 const ownProcess = [
-  'packages/http-drain/test/elsewhere.slow.test.ts',
+  'packages/*/test/**/*.slow.test.ts',
+  'test/conformance/**/*.slow.test.ts',
   'packages/select/test/cooperation.test.ts',
-  'packages/effect/test/shutdown.test.ts',
+  'packages/{adapters,effect}/test/{nest,shutdown}.test.ts',
   'packages/shutdown/test/**/*.test.ts',
 ];
 
@@ -66,7 +70,7 @@ function withNode(): ViteUserConfig {
   ];
   if (!isQuick) {
     projects.push(
-      project('process', 1, { include: ownProcess, pool: 'forks', execArgv }),
+      project('process', 1, { include: ownProcess, exclude, pool: 'forks', execArgv }),
       project('leak', 2, { include: suites.leak, pool: 'forks', execArgv: [...execArgv, '--expose-gc'] }),
     );
   }

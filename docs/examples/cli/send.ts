@@ -21,8 +21,8 @@ await runMain(
       await send(letter, signal);
       await file.appendFile(`${letter}\n`);
     };
-    const onProgress = ({ doneCount }: { doneCount: number }) => {
-      leftCount = remaining.length - doneCount;
+    const onProgress = ({ completedCount }: { completedCount: number }) => {
+      leftCount = remaining.length - completedCount;
       bar.update(letters.length - leftCount);
     };
     await scope.map(remaining, sendOne, { concurrency: 100, timeout: 5_000, stop: stopAccepting, onProgress });

@@ -24,8 +24,8 @@ await runMain(
     const http = new HttpDrain(server, { signal: shutdown.stopAccepting });
     shutdown.add(http); // stops the server, then waits for its requests
     shutdown.hook('report', () => {
-      const { completedCount, refusedCount, cutOff } = http.report();
-      console.log(`${completedCount} completed, ${refusedCount} refused with 503, ${cutOff.length} cut off`);
+      const { completedCount, refusedCount, destroyed } = http.report();
+      console.log(`${completedCount} completed, ${refusedCount} refused with 503, ${destroyed.length} cut off`);
     });
 
     server.listen(0, '127.0.0.1', () => {

@@ -33,7 +33,7 @@ const jobs = [10, 100, 1_000, 10_000, 100_000].map((limit) =>
   pool.execute((token) => runInPool<number>(threads, limit, { name: 'countPrimes', signal: token })),
 );
 console.log(`closing the pool: ${pool.activeCount} jobs are running, ${pool.queuedCount} are queued`);
-const { finishedCount: finished } = await pool.shutdown({ timeout: 60_000 });
+const { completedCount: finished } = await pool.shutdown({ timeout: 60_000 });
 console.log(`${finished} jobs finished: ${(await Promise.all(jobs)).join(', ')}`);
 await threads.destroy();
 console.log(`all workers shut down, ${threads.threads.length} threads are left`);

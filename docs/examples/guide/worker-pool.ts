@@ -32,7 +32,7 @@ await clock.run(async () => {
 
   say(`shutdown initiated: ${pool.activeCount} active, ${pool.queuedCount} queued`);
   const report = await pool.shutdown({ timeout: 5_000 });
-  say(`${report.finishedCount} finished, ${report.failed.length} failed, ${report.dropped.length} dropped`);
+  say(`${report.completedCount} finished, ${report.failed.length} failed, ${report.dropped.length} dropped`);
   for (const { name, ageMs } of report.unfinished) say(`never finished: ${name}, for ${ageMs} ms`);
 });
 

@@ -98,7 +98,7 @@ export class Jobs implements Drainable {
 
   /** Describes in one line how the jobs ended since the drain began. */
   summary(): string {
-    const { finishedCount: finished, cancelled, dropped, unfinished } = this.#workers.report();
+    const { completedCount: finished, cancelled, dropped, unfinished } = this.#workers.report();
     const ignoring = unfinished.map(({ name }) => `; ${name} ignores its token`).join('');
     const lost = `${cancelled.length} cancelled, ${dropped.length} never started, ${this.#failed} failed`;
     return `jobs, after the last request: ${finished} done, ${lost}${ignoring}`;

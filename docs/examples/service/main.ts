@@ -34,8 +34,8 @@ export async function main(_: Scope, shutdown: Shutdown): Promise<void> {
 }
 
 function summaryOf({ http, jobs }: Service): string {
-  const { completedCount, refusedCount, arrivedAfterFinCount, disconnectedCount, cutOff } = http.report();
-  const cut = cutOff.length === 0 ? '' : ` (${cutOff.join(', ')})`;
+  const { completedCount, refusedCount, arrivedAfterFinCount, disconnectedCount, destroyed } = http.report();
+  const cut = destroyed.length === 0 ? '' : ` (${destroyed.join(', ')})`;
   const parts = `${completedCount} answered, ${refusedCount} refused, ${arrivedAfterFinCount} too late, ${disconnectedCount} aborted`;
-  return `service: http, while stopping: ${parts}, ${cutOff.length} cut off${cut}\nservice: ${jobs.summary()}`;
+  return `service: http, while stopping: ${parts}, ${destroyed.length} cut off${cut}\nservice: ${jobs.summary()}`;
 }

@@ -129,7 +129,7 @@ export function describeDrain(call: string, name: string, make: MakeApp): void {
       expect(await slow).toMatchObject({ status: 200, connection: 'close', body: 'done' });
       const { exitCode, drained } = await shutdown.stopped();
       expect({ exitCode, drained }).toMatchObject({ exitCode: 0, drained: [{}, { name, outcome: 'drained' }] });
-      expect(httpDrain.report()).toMatchObject({ completedCount: 1, cutOff: [] });
+      expect(httpDrain.report()).toMatchObject({ completedCount: 1, destroyed: [] });
       expect(clock.pendingCount).toBe(0);
     });
 
@@ -160,7 +160,7 @@ export function describeDrain(call: string, name: string, make: MakeApp): void {
       expect(await slow).toMatchObject({ status: 503, retryAfter: '7', connection: 'close' });
       expect(token.reason).toBe(shutdown.stopNow.reason);
       expect((await shutdown.stopped()).exitCode).toBe(1);
-      expect(httpDrain.report()).toMatchObject({ cancelledCount: 1, completedCount: 1, cutOff: [] });
+      expect(httpDrain.report()).toMatchObject({ cancelledCount: 1, completedCount: 1, destroyed: [] });
     });
 
     it('get a 503 when the handler rejects with a reason that is no error', async () => {

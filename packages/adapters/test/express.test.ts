@@ -85,7 +85,7 @@ describe('expressDrain', () => {
     const response = await fetch(`http://127.0.0.1:${port}/begun`);
     httpDrain.abort(new Error('enough'));
     await expect(response.text()).rejects.toThrow('terminated');
-    expect(httpDrain.report()).toMatchObject({ disconnectedCount: 1, cutOff: [] });
+    expect(httpDrain.report()).toMatchObject({ disconnectedCount: 1, destroyed: [] });
   });
 
   it('gives requests of another server of the app the token `stopNow` of the shutdown', async () => {

@@ -100,6 +100,6 @@ describe('koaDrain', () => {
     const response = await fetch(`http://127.0.0.1:${port}/begun`);
     httpDrain.abort(new Error('enough'));
     await expect(response.text()).rejects.toThrow('terminated');
-    expect(httpDrain.report()).toMatchObject({ disconnectedCount: 1, cutOff: [] });
+    expect(httpDrain.report()).toMatchObject({ disconnectedCount: 1, destroyed: [] });
   });
 });

@@ -113,7 +113,7 @@ describe.skipIf(postgres.isMissing)(`a drainable queue of pg-boss${postgres.note
 
     it('runs up to `concurrency` jobs at the same time', async () => {
       const full = gate();
-      let [activeCount, maxCount, doneCount] = [0, 0, 0];
+      let [activeCount, maxCount, completedCount] = [0, 0, 0];
       const drainable = await start(
         async () => {
           maxCount = Math.max(maxCount, ++activeCount);
@@ -122,12 +122,12 @@ describe.skipIf(postgres.isMissing)(`a drainable queue of pg-boss${postgres.note
           // A fourth job would start now.
           await new Promise((resolve) => setTimeout(resolve, 5));
           activeCount--;
-          doneCount++;
+          completedCount++;
         },
         { concurrency: 3 },
       );
       for (let i = 0; i < 10; i++) await send();
-      await until(() => doneCount, 10);
+      await until(() => completedCount, 10);
       await drainable.drain(CancellationToken.never);
       expect(maxCount).toBe(3);
     });

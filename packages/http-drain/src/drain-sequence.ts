@@ -148,7 +148,7 @@ export class DrainSequence {
     limit.dispose();
     state.isDestroying = true;
     if (inFlight.size > 0) {
-      for (const exchange of inFlight) exchange.cutOff();
+      for (const exchange of inFlight) exchange.destroy();
       // One iteration of the event loop, in which streams of HTTP/2 send their reset.
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -62,7 +62,7 @@ export class Exchange {
   }
 
   /** Resets its stream or connection, so that the client notices. */
-  cutOff(): void {
+  destroy(): void {
     resetCarrier(this.#carrier);
   }
 
@@ -71,7 +71,7 @@ export class Exchange {
     if (this.#ending !== undefined) return;
     this.#ending = ending;
     const { tally, phase, isDestroying } = this.#state;
-    if (isDestroying && ending === 'disconnected') tally.cutOff.push(this.label);
+    if (isDestroying && ending === 'disconnected') tally.destroyed.push(this.label);
     else if (phase !== 'running' && !(this.#isRefused && ending === 'completed')) tally[`${ending}Count`]++;
     this.#inFlight.delete(this);
     if (ending === 'disconnected') this.#token?.cancel(clientGone());

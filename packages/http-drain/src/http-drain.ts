@@ -40,7 +40,7 @@ export type HttpDrainState = Phase;
  * http.announce();
  * console.log(http.state); // => stopping
  * await http.drain(CancellationToken.timeout(10_000));
- * console.log(http.state, http.report().cutOff.length); // => drained 0
+ * console.log(http.state, http.report().destroyed.length); // => drained 0
  * ```
  */
 export class HttpDrain implements Drainable {
@@ -196,6 +196,6 @@ export class HttpDrain implements Drainable {
   /** Returns the counts of requests since stopping began. */
   report(): HttpDrainReport {
     const { tally } = this.#sequence.state;
-    return { ...tally, cutOff: [...tally.cutOff] };
+    return { ...tally, destroyed: [...tally.destroyed] };
   }
 }

@@ -12,8 +12,8 @@ export interface HttpDrainReport {
   readonly arrivedAfterFinCount: number;
   /** Requests that were in progress at the deadline, and were cancelled. */
   readonly cancelledCount: number;
-  /** Requests whose connection was destroyed at the deadline, as `GET /path`, without their query. */
-  readonly cutOff: readonly string[];
+  /** Requests that did not end after their cancellation, and whose stream or connection was destroyed, as `GET /path`, without their query. */
+  readonly destroyed: readonly string[];
 }
 
 /** The counts while they grow. */
@@ -28,6 +28,6 @@ export function newTally(): Tally {
     endedCount: 0,
     arrivedAfterFinCount: 0,
     cancelledCount: 0,
-    cutOff: [],
+    destroyed: [],
   };
 }

@@ -32,7 +32,7 @@ describe('under load', { timeout: 60_000 }, () => {
     run.stop();
     await ended;
     expect([...statuses.keys()].every((status) => status === 200 || status === 503)).toBe(true);
-    expect(served.http.report()).toMatchObject({ disconnectedCount: 0, cutOff: [], cancelledCount: 0 });
+    expect(served.http.report()).toMatchObject({ disconnectedCount: 0, destroyed: [], cancelledCount: 0 });
     expect(served.http.state).toBe('drained');
   });
 
@@ -52,7 +52,7 @@ describe('under load', { timeout: 60_000 }, () => {
     const answered = (await Promise.all(loops)).reduce((sum, count) => sum + count);
     // Each request that reached the handler has a complete answer. The others never reached it.
     expect(answered).toBe(received);
-    expect(served.http.report()).toMatchObject({ disconnectedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ disconnectedCount: 0, destroyed: [] });
   });
 
   it('undici, with a pool of keep-alive connections, gets every response that is not a refusal', async () => {
@@ -91,7 +91,7 @@ describe('under load', { timeout: 60_000 }, () => {
       /^(200 whole|503 This server is stopping\. Please try again\.\n|ECONNREFUSED|UND_ERR_SOCKET|ECONNRESET)$/;
     expect([...codes.keys()].filter((code) => !allowed.test(code))).toEqual([]);
     expect(resets.filter(([code, bytesRead]) => code === 'ECONNRESET' && bytesRead > 0)).toEqual([]);
-    expect(served.http.report()).toMatchObject({ disconnectedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ disconnectedCount: 0, destroyed: [] });
   });
 });
 
@@ -130,7 +130,7 @@ describe('WebSocket clients', () => {
     await served.http.drain(never);
     const [code, why] = await closed;
     expect([code, String(why)]).toEqual([1001, 'going away']);
-    expect(served.http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, destroyed: [] });
   });
 });
 
@@ -173,7 +173,7 @@ describe('guarantees of other libraries', () => {
     await served.clock.advance(1 + 1_000);
     expect(await over).toBe('TimeoutError');
     expect(await hangs.ended).toMatch(/end|ECONNRESET/);
-    expect(served.http.report()).toMatchObject({ completedCount: 1, cutOff: ['GET /hangs'] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, destroyed: ['GET /hangs'] });
   });
 
   it('stopping twice, or during a stop, has the effect of stopping once', async () => {

@@ -140,7 +140,7 @@ describe('a connection that is ready only after the listener has closed', () => 
     expect(await secure.ended).toBe('end');
     client.socket.end();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ endedCount: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ endedCount: 1, destroyed: [] });
   });
 });
 

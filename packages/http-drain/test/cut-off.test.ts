@@ -26,7 +26,7 @@ describe('a response of HTTP/1 that is cut off', () => {
     await client.sees('begun');
     await expect(served.http.drain(now)).rejects.toBe('now');
     expect(await client.ended).toBe('ECONNRESET');
-    expect(served.http.report()).toMatchObject({ cutOff: ['GET /'] });
+    expect(served.http.report()).toMatchObject({ destroyed: ['GET /'] });
   });
 
   it('is reset, when it is a tunnel', async () => {
@@ -36,7 +36,7 @@ describe('a response of HTTP/1 that is cut off', () => {
     await client.sees('part');
     await expect(served.http.drain(now)).rejects.toBe('now');
     expect(await client.ended).toBe('ECONNRESET');
-    expect(served.http.report()).toMatchObject({ cutOff: ['CONNECT far:443'] });
+    expect(served.http.report()).toMatchObject({ destroyed: ['CONNECT far:443'] });
   });
 
   it('is destroyed when a reset is impossible, above TLS', async () => {
@@ -48,7 +48,7 @@ describe('a response of HTTP/1 that is cut off', () => {
     await client.get('/').sees('begun');
     await expect(served.http.drain(now)).rejects.toBe('now');
     expect(await client.ended).toMatch(/end|ECONNRESET/);
-    expect(served.http.report()).toMatchObject({ cutOff: ['GET /'] });
+    expect(served.http.report()).toMatchObject({ destroyed: ['GET /'] });
   });
 });
 
@@ -80,7 +80,7 @@ describe.each(kinds)('a stream of HTTP/2 %s that is cut off', (_, create, scheme
     await expect(served.http.drain(now)).rejects.toBe('now');
     expect(await failed).toMatchObject([{ code: 'ERR_HTTP2_STREAM_ERROR' }]);
     expect([stream.rstCode, hasEnded]).toEqual([2, false]);
-    expect(served.http.report()).toMatchObject({ cutOff: ['GET /slow'], completedCount: 0 });
+    expect(served.http.report()).toMatchObject({ destroyed: ['GET /slow'], completedCount: 0 });
   });
 });
 
@@ -127,7 +127,7 @@ describe('a connection without a request at the deadline', () => {
       expect(report).toMatchObject({ exitCode: 0, cutOff: [], unfinished: [] });
       expect(report.drained).toContainEqual(expect.objectContaining({ name: 'http', outcome: 'drained' }));
       expect(await client.ended).toMatch(/end|ECONNRESET/);
-      expect(served.http.report()).toMatchObject({ cutOff: [], cancelledCount: 0 });
+      expect(served.http.report()).toMatchObject({ destroyed: [], cancelledCount: 0 });
     },
   );
 

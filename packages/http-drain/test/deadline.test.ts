@@ -21,7 +21,7 @@ describe('at the deadline', () => {
     client.socket.end();
     expect(await over).toBe(late);
     expect(heads(client.text)).toEqual(['504 close']);
-    expect(served.http.report()).toMatchObject({ completedCount: 1, cancelledCount: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, cancelledCount: 1, destroyed: [] });
     expect(served.clock.pendingCount).toBe(0);
   });
 
@@ -41,7 +41,7 @@ describe('at the deadline', () => {
     expect(await over).toBe(late);
     expect(served.http.inFlightCount).toBe(0);
     expect(served.http.state).toBe('drained');
-    expect(served.http.report()).toMatchObject({ completedCount: 0, cancelledCount: 1, cutOff: ['GET /deaf'] });
+    expect(served.http.report()).toMatchObject({ completedCount: 0, cancelledCount: 1, destroyed: ['GET /deaf'] });
     expect(served.clock.pendingCount).toBe(0);
   });
 
@@ -52,7 +52,7 @@ describe('at the deadline', () => {
     // Nothing was in flight, so nothing was cut off.
     await served.http.drain(CancellationToken.alreadyCancelled(late));
     expect(await client.ended).toBe('end');
-    expect(served.http.report()).toMatchObject({ cutOff: [], cancelledCount: 0 });
+    expect(served.http.report()).toMatchObject({ destroyed: [], cancelledCount: 0 });
   });
 
   it('a client that never completes its head is destroyed too', async () => {
@@ -74,7 +74,7 @@ describe('at the deadline', () => {
     await turns();
     await stopped(served);
     await expect(served.http.drain(CancellationToken.alreadyCancelled(late))).rejects.toBe(late);
-    expect(served.http.report()).toMatchObject({ cutOff: ['GET /big'] });
+    expect(served.http.report()).toMatchObject({ destroyed: ['GET /big'] });
   });
 
   it('queued pipelined requests are named too', async () => {
@@ -82,7 +82,7 @@ describe('at the deadline', () => {
     (await served.client()).get('/0').get('/1');
     await turns();
     await expect(served.http.drain(CancellationToken.alreadyCancelled(late))).rejects.toBe(late);
-    expect(served.http.report().cutOff).toEqual(['GET /0', 'GET /1']);
+    expect(served.http.report().destroyed).toEqual(['GET /0', 'GET /1']);
   });
 
   it('two calls of `drain` reject with their own reasons, and everything is destroyed once', async () => {
@@ -94,7 +94,7 @@ describe('at the deadline', () => {
     first.cancel('first');
     second.cancel('second');
     expect(await both).toMatchObject([{ reason: 'first' }, { reason: 'second' }]);
-    expect(served.http.report().cutOff).toEqual(['GET /']);
+    expect(served.http.report().destroyed).toEqual(['GET /']);
   });
 });
 
@@ -121,7 +121,7 @@ describe('abort', () => {
     await served.clock.advance(1);
     await drained;
     expect(served.http.state).toBe('drained');
-    expect(served.http.report()).toMatchObject({ cancelledCount: 1, cutOff: ['GET /deaf'] });
+    expect(served.http.report()).toMatchObject({ cancelledCount: 1, destroyed: ['GET /deaf'] });
     expect(served.clock.pendingCount).toBe(0);
   });
 
@@ -137,7 +137,7 @@ describe('abort', () => {
     client.socket.end();
     await served.http.drain(never);
     expect(heads(client.text)).toEqual(['504 close']);
-    expect(served.http.report()).toMatchObject({ completedCount: 1, cancelledCount: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, cancelledCount: 1, destroyed: [] });
   });
 
   it('ends a connection with half a head, and does not wait for it when the requests have ended', async () => {
@@ -158,7 +158,7 @@ describe('abort', () => {
     await client.sees('gave up');
     for (const { socket } of [client, half]) socket.end();
     await drained;
-    expect(served.http.report()).toMatchObject({ completedCount: 1, endedCount: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, endedCount: 1, destroyed: [] });
     expect(served.clock.pendingCount).toBe(0);
   });
 
@@ -173,7 +173,7 @@ describe('abort', () => {
     deadline.cancel('over');
     await served.clock.advance(60_000);
     expect(await over).toBe('over');
-    expect(served.http.report().cutOff).toEqual(['GET /deaf']);
+    expect(served.http.report().destroyed).toEqual(['GET /deaf']);
   });
 });
 
@@ -242,6 +242,6 @@ describe('a response without a natural end', () => {
     expect(await client.ended).toBe('end');
     client.socket.end();
     await over;
-    expect(served.http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, destroyed: [] });
   });
 });

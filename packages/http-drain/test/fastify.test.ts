@@ -101,7 +101,7 @@ describe.each(ways)('a drain of %s', (...way) => {
       client.socket.end();
     }
     await over;
-    expect(http.report()).toMatchObject({ completedCount: 2, disconnectedCount: 0, cutOff: [] });
+    expect(http.report()).toMatchObject({ completedCount: 2, disconnectedCount: 0, destroyed: [] });
     await app.close();
   });
 
@@ -117,14 +117,14 @@ describe.each(ways)('a drain of %s', (...way) => {
     await client.sees('whole');
     client.socket.end();
     await over;
-    expect(http.report()).toMatchObject({ completedCount: 1, disconnectedCount: 0, cutOff: [] });
+    expect(http.report()).toMatchObject({ completedCount: 1, disconnectedCount: 0, destroyed: [] });
   });
 
   it('names the requests that it cuts off on the second address', async () => {
     const { http, port } = await start(way);
     await (await dial(other, port)).get('/stream').sees('begun');
     await expect(http.drain(CancellationToken.alreadyCancelled('late'))).rejects.toBe('late');
-    expect(http.report()).toMatchObject({ cancelledCount: 1, cutOff: ['GET /stream'] });
+    expect(http.report()).toMatchObject({ cancelledCount: 1, destroyed: ['GET /stream'] });
   });
 
   it('counts an upgrade on the second address once, although Fastify passes it to its first server', async () => {
@@ -163,7 +163,7 @@ describe('a drain of Fastify', () => {
     await client.sees('whole');
     client.socket.end();
     await over;
-    expect(http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
+    expect(http.report()).toMatchObject({ completedCount: 1, destroyed: [] });
   });
 
   it('of HTTP/2 serves requests in flight on the second address', async () => {
@@ -184,7 +184,7 @@ describe('a drain of Fastify', () => {
     expect(body).toBe('whole');
     await clock.advance(1_000);
     await over;
-    expect(http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
+    expect(http.report()).toMatchObject({ completedCount: 1, destroyed: [] });
   });
 });
 

@@ -115,7 +115,7 @@ describe.each(Object.entries(frameworks))('%s', (_, make) => {
     answer.open();
     expect(await slow).toEqual({ status: 200, connection: 'close', body: '</slow>' });
     await over;
-    expect(app.http.report()).toMatchObject({ completedCount: 1, cutOff: [], disconnectedCount: 0 });
+    expect(app.http.report()).toMatchObject({ completedCount: 1, destroyed: [], disconnectedCount: 0 });
     // The hooks of the framework run then, and have nothing left to close.
     await app.close?.();
   });
@@ -143,6 +143,6 @@ describe.each(Object.entries(frameworks))('%s', (_, make) => {
     deadline.cancel('late');
     expect(await long).toEqual({ status: 200, connection: 'close', body: 'stopped: late' });
     expect(await over).toBe('late');
-    expect(app.http.report()).toMatchObject({ cancelledCount: 1, completedCount: 1, cutOff: [] });
+    expect(app.http.report()).toMatchObject({ cancelledCount: 1, completedCount: 1, destroyed: [] });
   });
 });

@@ -143,7 +143,7 @@ describe('a hostile handler', () => {
     served.http.stop();
     response.destroy();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completedCount: 0, disconnectedCount: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 0, disconnectedCount: 1, destroyed: [] });
   });
 
   it('that closes the server itself, before or after `stop`, only closes the listener earlier', async () => {

@@ -28,7 +28,7 @@ describe('a request that was received', () => {
     client.socket.end();
     await over;
     expect(served.http.state).toBe('drained');
-    expect(served.http.report()).toMatchObject({ completedCount: 1, refusedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, refusedCount: 0, destroyed: [] });
   });
 
   it('leaves its connection idle when its head was sent before, and the connection ends after idleGrace', async () => {

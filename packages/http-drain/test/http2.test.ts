@@ -58,7 +58,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     await served.clock.advance(1_000);
     if (!session.destroyed) await once(session, 'close');
     await over;
-    expect(served.http.report()).toMatchObject({ completedCount: 0, disconnectedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 0, disconnectedCount: 0, destroyed: [] });
   });
 
   it('serves a stream that was sent before the client received GOAWAY', async () => {
@@ -77,7 +77,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     finish.open();
     expect(await request).toBe('200 done');
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completedCount: 1, disconnectedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, disconnectedCount: 0, destroyed: [] });
   });
 
   it('serves open streams, however long they take', async () => {
@@ -98,7 +98,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     finish.open();
     expect(await Promise.all(answers)).toEqual(['200 first last', '200 first last', '200 first last']);
     await over;
-    expect(served.http.report()).toMatchObject({ completedCount: 3, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 3, destroyed: [] });
   });
 
   it('cancels the tokens of its streams at the deadline, and destroys and names the remaining streams', async () => {
@@ -118,7 +118,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     expect(tokens.map((token) => token.reason)).toEqual(['late']);
     await served.clock.advance(1_000);
     expect(await over).toBe('late');
-    expect(served.http.report()).toMatchObject({ cancelledCount: 1, cutOff: ['GET /deaf'], completedCount: 0 });
+    expect(served.http.report()).toMatchObject({ cancelledCount: 1, destroyed: ['GET /deaf'], completedCount: 0 });
     expect(served.http.state).toBe('drained');
   });
 
@@ -144,7 +144,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     await served.clock.advance(60_000);
     expect(served.http.inFlightCount).toBe(1);
     await expect(served.http.drain(CancellationToken.alreadyCancelled('late'))).rejects.toBe('late');
-    expect(served.http.report()).toMatchObject({ cutOff: ['GET /big'], completedCount: 0, cancelledCount: 1 });
+    expect(served.http.report()).toMatchObject({ destroyed: ['GET /big'], completedCount: 0, cancelledCount: 1 });
   });
 
   it('refuses a stream after the second GOAWAY by the protocol, and serves the others', async () => {
@@ -164,7 +164,7 @@ describe.each(kinds)('a $kind server of node:http2', ({ create, scheme }) => {
     finish.open();
     expect(await first).toBe('200 done');
     await over;
-    expect(served.http.report()).toMatchObject({ completedCount: 1, disconnectedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, disconnectedCount: 0, destroyed: [] });
   });
 
   it.each([
@@ -260,7 +260,7 @@ describe('a session whose handshake ends after the listener has closed', () => {
     expect((await goaway).slice(0, 2)).toEqual([0, 2 ** 31 - 1]);
     await served.clock.advance(1_000);
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, destroyed: [] });
   });
 });
 
@@ -288,7 +288,7 @@ describe('a secure server of node:http2 that allows HTTP/1', () => {
     expect(await second).toBe('200 </slow>');
     await served.clock.advance(1_000);
     await over;
-    expect(served.http.report()).toMatchObject({ completedCount: 2, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 2, destroyed: [] });
   });
 });
 

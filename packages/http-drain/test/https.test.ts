@@ -45,7 +45,7 @@ describe('a server of node:https', () => {
       completedCount: 1,
       refusedCount: 1,
       arrivedAfterFinCount: 0,
-      cutOff: [],
+      destroyed: [],
     });
   });
 
@@ -78,7 +78,7 @@ describe('a server of node:https', () => {
     await stopped(served);
     await served.clock.advance(60_000);
     await expect(served.http.drain(CancellationToken.alreadyCancelled('late'))).rejects.toBe('late');
-    expect(served.http.report().cutOff).toEqual(['GET /deaf']);
+    expect(served.http.report().destroyed).toEqual(['GET /deaf']);
     expect(await deaf.ended).toMatch(/end|ECONNRESET/);
     expect(await half.ended).toMatch(/end|ECONNRESET/);
   });

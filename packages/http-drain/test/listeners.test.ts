@@ -50,7 +50,7 @@ describe('a server that listens on a socket of the file system', () => {
     expect(response.headers.connection).toBe('close');
     response.resume();
     await over;
-    expect(http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
+    expect(http.report()).toMatchObject({ completedCount: 1, destroyed: [] });
   });
 });
 
@@ -153,7 +153,7 @@ describe('a drain', () => {
     (await served.client()).get('/unsent');
     await turns();
     await expect(served.http.drain(CancellationToken.alreadyCancelled('now'))).rejects.toBe('now');
-    expect(served.http.report()).toMatchObject({ cutOff: ['GET /unsent'], cancelledCount: 1 });
+    expect(served.http.report()).toMatchObject({ destroyed: ['GET /unsent'], cancelledCount: 1 });
     expect(served.http.state).toBe('drained');
     await expect(served.http.drain(never)).resolves.toBe(undefined);
   });
@@ -170,7 +170,7 @@ describe('a drain', () => {
     await served.clock.advance(1);
     expect(await first).toBe('first');
     await second;
-    expect(served.http.report().cutOff).toEqual(['GET /deaf']);
+    expect(served.http.report().destroyed).toEqual(['GET /deaf']);
   });
 
   it('leaves a server whose `close` reports that it is closed', async () => {

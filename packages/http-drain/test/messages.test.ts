@@ -59,7 +59,7 @@ describe('a response in progress when stopping begins', () => {
     expect(client.text).toMatch(expected);
     client.socket.end();
     await over;
-    expect(served.http.report()).toMatchObject({ completedCount: 1, disconnectedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, disconnectedCount: 0, destroyed: [] });
   });
 
   it('to a client that pauses reading is complete', async () => {
@@ -92,7 +92,7 @@ describe('an upload', () => {
     await stopped(served);
     client.socket.resetAndDestroy();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ disconnectedCount: 1, completedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ disconnectedCount: 1, completedCount: 0, destroyed: [] });
     expect(served.clock.pendingCount).toBe(0);
   });
 
@@ -219,7 +219,7 @@ describe('a request for another protocol', () => {
     await client.sees('bye');
     client.socket.end();
     await over;
-    expect(served.http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, destroyed: [] });
   });
 
   it('with an unread body is awaited like any other', async () => {
@@ -241,7 +241,7 @@ describe('a request for another protocol', () => {
     expect(await client.ended).toMatch(/end|ECONNRESET/);
     client.socket.destroy();
     await served.http.drain(never);
-    expect(served.http.report()).toMatchObject({ completedCount: 0, disconnectedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 0, disconnectedCount: 0, destroyed: [] });
   });
 });
 
@@ -278,7 +278,7 @@ describe('a client that disconnects', () => {
     const over = served.http.drain(never);
     client.socket.resetAndDestroy();
     await over;
-    expect(served.http.report()).toMatchObject({ disconnectedCount: 1, completedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ disconnectedCount: 1, completedCount: 0, destroyed: [] });
   });
 
   it('with a reset between its request and the sweep causes no error', async () => {
@@ -289,6 +289,6 @@ describe('a client that disconnects', () => {
     const over = served.http.drain(never);
     client.socket.resetAndDestroy();
     await over;
-    expect(served.http.report()).toMatchObject({ endedCount: 0, disconnectedCount: 0, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ endedCount: 0, disconnectedCount: 0, destroyed: [] });
   });
 });

@@ -133,7 +133,7 @@ it('each connection receives the bytes that the model predicts, and the report a
           on.requests.map(({ id, isRefused }) => (isRefused ? '503' : `</${id}>`)),
         );
       }
-      expect(served.http.report()).toMatchObject({ ...model.tally, cancelledCount: 0, cutOff: [] });
+      expect(served.http.report()).toMatchObject({ ...model.tally, cancelledCount: 0, destroyed: [] });
       expect(served.clock.pendingCount).toBe(0);
     }),
     { numRuns: 300 },

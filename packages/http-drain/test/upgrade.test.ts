@@ -34,7 +34,7 @@ describe('an upgraded socket', () => {
     client.socket.end();
     await over;
     expect(handed).toEqual(['/chat']);
-    expect(served.http.report()).toMatchObject({ completedCount: 1, cutOff: [] });
+    expect(served.http.report()).toMatchObject({ completedCount: 1, destroyed: [] });
   });
 
   it('stays open until the deadline without a callback, and is named then', async () => {
@@ -47,7 +47,7 @@ describe('an upgraded socket', () => {
     const over = served.http.drain(CancellationToken.alreadyCancelled('late')).catch((error) => error);
     await served.clock.advance(1_000);
     expect(await over).toBe('late');
-    expect(served.http.report().cutOff).toEqual(['GET /chat']);
+    expect(served.http.report().destroyed).toEqual(['GET /chat']);
   });
 
   it('is not ended by the response to an earlier request', async () => {

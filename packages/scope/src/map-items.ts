@@ -40,7 +40,7 @@ export async function mapItems<I, R>(
   /** How many places are taken (invariant 4). */
   let placeCount = 0;
   let startedCount = 0;
-  let doneCount = 0;
+  let completedCount = 0;
   let isExhausted = false;
   let isTaking = false;
   /** Set by the first item that ended by a cancellation of its own. */
@@ -48,7 +48,7 @@ export async function mapItems<I, R>(
   const scope = new ScopeState(inherited, inherited.site);
   const report = (): void => {
     const totalCount = countOf(items);
-    settings.onProgress?.({ doneCount, runningCount, ...(totalCount !== undefined && { totalCount }) });
+    settings.onProgress?.({ completedCount, runningCount, ...(totalCount !== undefined && { totalCount }) });
   };
   let stopping: Registration | undefined;
   await runInScope(scope, () => {
@@ -83,7 +83,7 @@ export async function mapItems<I, R>(
           if (own !== token) own.dispose();
         }
         runningCount--;
-        doneCount++;
+        completedCount++;
         report();
         if (accepted !== undefined) await token.runUntilCancelled(accepted);
         placeCount--;
@@ -131,7 +131,7 @@ export async function mapItems<I, R>(
     fill();
   }).finally(() => stopping?.dispose());
   // Nothing failed, so each missing result was cancelled.
-  if (doneCount < startedCount || !(isExhausted || stop?.isCancelled === true)) {
+  if (completedCount < startedCount || !(isExhausted || stop?.isCancelled === true)) {
     throw inherited.signal.isCancelled ? inherited.signal.reason : ownEnd?.reason;
   }
 }

@@ -89,7 +89,7 @@ export interface DeferOptions {
 /** The progress of a `map` or `mapUnordered`. */
 export interface MapProgress {
   /** How many items have fulfilled. */
-  readonly doneCount: number;
+  readonly completedCount: number;
   /** How many items run. */
   readonly runningCount: number;
   /** How many items there are. Absent when the items have neither a `length` nor a `size`, or are an async iterable. */

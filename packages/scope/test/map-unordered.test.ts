@@ -106,8 +106,8 @@ describe('every order of ends and reads', () => {
         token.onCancelled(fail);
       }).finally(() => items.delete(item)) as Promise<string>;
     let started = 0;
-    const onProgress = ({ doneCount, runningCount }: MapProgress): void => {
-      started = Math.max(started, doneCount + runningCount);
+    const onProgress = ({ completedCount, runningCount }: MapProgress): void => {
+      started = Math.max(started, completedCount + runningCount);
     };
     await scope(
       async (s) => {
@@ -480,9 +480,9 @@ describe('mapUnordered', () => {
         onProgress: (progress) => void seen.push(progress),
       });
       await turn();
-      expect(seen.at(-1)).toEqual({ doneCount: 1, runningCount: 0, totalCount: 2 });
+      expect(seen.at(-1)).toEqual({ completedCount: 1, runningCount: 0, totalCount: 2 });
       await readAll(results);
-      expect(seen.at(-1)).toEqual({ doneCount: 2, runningCount: 0, totalCount: 2 });
+      expect(seen.at(-1)).toEqual({ completedCount: 2, runningCount: 0, totalCount: 2 });
     });
   });
 

@@ -211,10 +211,10 @@ describe('onProgress', () => {
     const onProgress = (progress: MapProgress): void => void seen.push(progress);
     await scope((s) => s.map<unknown, void>(items(), async () => {}, { concurrency: 1, onProgress }));
     expect(seen).toEqual([
-      { doneCount: 0, runningCount: 1, ...total },
-      { doneCount: 1, runningCount: 0, ...total },
-      { doneCount: 1, runningCount: 1, ...total },
-      { doneCount: 2, runningCount: 0, ...total },
+      { completedCount: 0, runningCount: 1, ...total },
+      { completedCount: 1, runningCount: 0, ...total },
+      { completedCount: 1, runningCount: 1, ...total },
+      { completedCount: 2, runningCount: 0, ...total },
     ]);
   });
 

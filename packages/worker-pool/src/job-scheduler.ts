@@ -35,7 +35,7 @@ export class JobScheduler {
   /** Set by the pool's `pause`, and cleared by `resume`. */
   isPaused = false;
   /** Counts jobs that end from `close` on. */
-  readonly tally: JobTally = { finishedCount: 0, failed: [], cancelled: [], dropped: [] };
+  readonly tally: JobTally = { completedCount: 0, failed: [], cancelled: [], dropped: [] };
 
   constructor(name: string, concurrency: number, capacity: number, refuses: boolean, clock: Clock) {
     this.#name = name;
@@ -134,10 +134,10 @@ export class JobScheduler {
   }
 
   report(): WorkerPoolReport {
-    const { finishedCount, failed, cancelled, dropped } = this.tally;
+    const { completedCount, failed, cancelled, dropped } = this.tally;
     const now = this.#clock.now();
     const unfinished = [...this.running].map(({ name, startedAt }) => ({ name, ageMs: now - startedAt }));
-    return { finishedCount, failed: [...failed], cancelled: [...cancelled], dropped: [...dropped], unfinished };
+    return { completedCount, failed: [...failed], cancelled: [...cancelled], dropped: [...dropped], unfinished };
   }
 
   get #hasFreeWorker(): boolean {

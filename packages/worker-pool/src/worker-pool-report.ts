@@ -1,7 +1,7 @@
 /** How the jobs ended that were in progress when the pool was closed. It grows until the pool is drained. */
 export interface WorkerPoolReport {
   /** How many jobs fulfilled. */
-  readonly finishedCount: number;
+  readonly completedCount: number;
   /** The jobs that rejected with an error of their own, in order of failure. Their callers get the errors as well. */
   readonly failed: readonly { readonly name: string; readonly error: unknown }[];
   /** The jobs that were cancelled while they ran, and stopped. */
@@ -14,7 +14,7 @@ export interface WorkerPoolReport {
 
 /** The part of the report that grows as jobs end. */
 export interface JobTally {
-  finishedCount: number;
+  completedCount: number;
   readonly failed: { readonly name: string; readonly error: unknown }[];
   readonly cancelled: string[];
   readonly dropped: string[];

@@ -73,8 +73,8 @@ export interface PoolShutdownOptions {
  * console.log(await pool.execute(async () => 'sent')); // => sent
  *
  * const slow = pool.execute((token) => token.cancelled(), { name: 'newsletter' });
- * const { finishedCount, cancelled } = await pool.shutdown({ timeout: 5 });
- * console.log(finishedCount, cancelled); // => 1 []
+ * const { completedCount, cancelled } = await pool.shutdown({ timeout: 5 });
+ * console.log(completedCount, cancelled); // => 1 []
  * await slow;
  * ```
  */
@@ -266,7 +266,7 @@ export class WorkerPool implements Drainable {
       token.throwIfCancelled();
       hasStarted = true;
       const value = await job(token);
-      if (this.isClosed) tally.finishedCount++;
+      if (this.isClosed) tally.completedCount++;
       return value;
     } catch (error) {
       const isObeying = isCancellationOf(error, token);

@@ -292,7 +292,7 @@ describe('shutdown', () => {
     const fine = pool.execute(() => 'fine');
     const report = await pool.shutdown({ timeout: 1_000 });
     expect(report).toEqual({
-      finishedCount: 1,
+      completedCount: 1,
       failed: [{ name: 'print', error }],
       cancelled: [],
       dropped: [],
@@ -322,7 +322,7 @@ describe('shutdown', () => {
     expect(ended).toEqual([]);
     await clock.advance(1);
     expect(await shutdown).toEqual({
-      finishedCount: 1,
+      completedCount: 1,
       failed: [],
       cancelled: ['obeying'],
       dropped: ['queued'],
@@ -345,7 +345,7 @@ describe('shutdown', () => {
     expect(await shutdown).toMatchObject({ cancelled: [], unfinished: [{ name: 'uncancellable', ageMs: 150 }] });
     work.fulfil('after all');
     expect(await job).toBe('after all');
-    expect(pool.report()).toMatchObject({ finishedCount: 1, unfinished: [] });
+    expect(pool.report()).toMatchObject({ completedCount: 1, unfinished: [] });
   });
 
   it('names jobs that never ran, also when their own signal or the deadline cancels them in the last microtask', async () => {
@@ -373,7 +373,7 @@ describe('shutdown', () => {
       [{ name: 'last', ageMs: 0 }],
     ]);
     expect(pool.report()).toMatchObject({
-      finishedCount: 1,
+      completedCount: 1,
       cancelled: [],
       dropped: ['withdrawn', 'last'],
       unfinished: [],
@@ -389,8 +389,8 @@ describe('shutdown', () => {
 
   it('ends an idle pool at once, also with a time limit of 0, and twice', async () => {
     const pool = new WorkerPool({ concurrency: 1 });
-    expect(await pool.shutdown({ timeout: 0 })).toMatchObject({ finishedCount: 0, unfinished: [] });
-    expect(await pool.shutdown({ timeout: 0 })).toMatchObject({ finishedCount: 0, unfinished: [] });
+    expect(await pool.shutdown({ timeout: 0 })).toMatchObject({ completedCount: 0, unfinished: [] });
+    expect(await pool.shutdown({ timeout: 0 })).toMatchObject({ completedCount: 0, unfinished: [] });
   });
 });
 
