@@ -1,4 +1,5 @@
 // One row of the table: a runtime, with the results of all its tests.
+import { whyExcluded } from './excluded.ts';
 import { ofFile, outside, type Result } from './reporter.ts';
 
 export interface Row {
@@ -14,7 +15,7 @@ export interface Row {
 
 /**
  * Adds a failure for each file that has fewer or more tests on a runtime than on the first one. A test that a runtime does
- * not declare would otherwise be neither skipped nor counted.
+ * not declare would otherwise be neither skipped nor counted. The tests of an excluded file count as skipped.
  */
 export function holdToFirst([first, ...others]: readonly Row[]): void {
   if (first === undefined) return;
@@ -23,6 +24,12 @@ export function holdToFirst([first, ...others]: readonly Row[]): void {
     const counted = testsByFile(row);
     for (const file of new Set([...wanted.keys(), ...counted.keys()])) {
       const [has, had] = [counted.get(file) ?? 0, wanted.get(file) ?? 0];
+      const excluded = has === 0 ? whyExcluded(row.id, file) : undefined;
+      if (excluded !== undefined) {
+        const tests = first.tests.filter((test) => test.file === file);
+        row.tests.push(...tests.map(({ name }): Result => ({ file, name, state: 'skipped', why: excluded })));
+        continue;
+      }
       if (has === had) continue;
       const why = `it has ${has} tests here and ${had} on ${first.name}`;
       row.tests.push({ file, name: ofFile, state: 'failed', why });

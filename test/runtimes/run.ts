@@ -9,7 +9,7 @@ import { root } from '../package/packages.ts';
 import { judge } from './differences.ts';
 import { writePage } from './doc.ts';
 import { isWeb } from './inside/plugin.ts';
-import { outside, type Report } from './reporter.ts';
+import { outside, type Report, type Result } from './reporter.ts';
 import { holdToFirst, type Row } from './rows.ts';
 import { type Runtime, runtimes } from './runtimes.ts';
 import { tableOf } from './table.ts';
@@ -26,7 +26,7 @@ const chosen = named.length === 0 ? runtimes : named;
 // workerd and Chromium use little more than one processor, so they run beside the others.
 const lanes = [chosen.filter(({ id }) => !isWeb(id)), chosen.filter(({ id }) => isWeb(id))];
 const rows = (await Promise.all(lanes.map(rowsOf))).flat();
-holdToFirst(rows.filter(({ broken }) => broken === undefined));
+holdToFirst([...lastOfFirst(), ...rows].filter(({ broken }) => broken === undefined));
 for (const { id, tests } of rows) {
   for (const { file, name, why = '' } of tests.filter(({ state }) => state === 'failed'))
     console.log(`  ${id}: ${file} > ${name}\n    ${why.replaceAll('\n', '\n    ')}`);
@@ -51,6 +51,15 @@ async function rowsOf(lane: readonly Runtime[]): Promise<Row[]> {
     console.log(`  ${runtime.name}: ${row.broken ?? `${((performance.now() - begin) / 1_000).toFixed(0)} s`}`);
   }
   return rows;
+}
+
+/** Returns the row of the last run of the first runtime, to which the others are held, unless it runs now. */
+function lastOfFirst(): Row[] {
+  const [first] = runtimes;
+  if (!isWhole || first === undefined || chosen.includes(first)) return [];
+  const report = join(output, `${first.id}.json`);
+  if (!existsSync(report)) return [];
+  return [{ ...first, version: '', tests: JSON.parse(readFileSync(report, 'utf8')) as Result[] }];
 }
 
 async function rowOf({ id, name, using, command, version }: Runtime): Promise<Row> {

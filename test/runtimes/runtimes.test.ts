@@ -84,6 +84,22 @@ describe('a row of the table', () => {
     expect([first, same].flatMap(({ tests }) => tests).every(({ state }) => state === 'passed')).toBe(true);
     expect(fewer.tests[1]).toMatchObject({ state: 'failed', why: 'it has 1 tests here and 2 on A' });
   });
+
+  it('counts the tests of an excluded file as skipped, with the reason', () => {
+    const file = 'packages/testing/test/search.test.ts';
+    const row = (id: string, ...tests: Result[]): Row => ({ id, name: id, version: '1', using: 'native', tests });
+    const rows = [
+      row('20', { file, name: 'a', state: 'passed' }, { file, name: 'b', state: 'passed' }),
+      row('bun'),
+      row('22'),
+    ];
+    holdToFirst(rows);
+    expect(rows[1]?.tests.map(({ name, state, why = '' }) => [name, state, why.split(' ', 2).join(' ')])).toEqual([
+      ['a', 'skipped', 'the explorer'],
+      ['b', 'skipped', 'the explorer'],
+    ]);
+    expect(rows[2]?.tests).toMatchObject([{ state: 'failed', why: 'it has 0 tests here and 2 on 20' }]);
+  });
 });
 
 describe('a known difference', () => {

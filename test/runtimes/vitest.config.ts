@@ -1,5 +1,5 @@
 // The configuration of vitest for the runtime that QUIESCE_RUNTIME names. The tests import the files that `npm run build` has built.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cloudflareTest } from '@cloudflare/vitest-plugin';
 import { playwright } from '@vitest/browser-playwright';
@@ -7,6 +7,7 @@ import { defineConfig, type TestProjectInlineConfiguration, type ViteUserConfig 
 import { root } from '../package/packages.ts';
 import { suites } from '../suites.ts';
 import { chromiumPath, quiet } from './chromium.ts';
+import { whyExcluded } from './excluded.ts';
 import { standIns } from './inside/plugin.ts';
 import { ResultsReporter } from './reporter.ts';
 import { runtimes } from './runtimes.ts';
@@ -22,16 +23,16 @@ const quick = ['cancellation-token', 'select', 'broadcast-channel', 'channel', '
 );
 const isQuick = process.env['QUIESCE_QUICK'] === '1';
 const unit = isQuick ? quick : [...suites.unit, ...suites.conformance];
-const isNode = /^\d+$/.test(id);
-/** The explorer needs the promise hooks of V8, which Node alone has. */
-const explored = ['packages/testing/test/!(runtime).test.ts', 'packages/testing/test/*/**', '**/explored*.test.ts'];
-/** Clients of databases and queues are made for Node, and run on Bun. Their servers are child processes. */
-const withServers = ['packages/{adapters,fleet}/test/**/*.slow.test.ts', 'packages/fleet/test/postgres-*.test.ts'];
+const folders = ['test/conformance', ...readdirSync(join(root, 'packages')).map((name) => `packages/${name}/test`)];
+const files = folders
+  .filter((folder) => existsSync(join(root, folder)))
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((file) => `${folder}/${file}`),
+  );
 const exclude = [
   '**/*.long.test.ts',
   ...(isQuick ? ['**/*.slow.test.ts'] : []),
-  ...(isNode ? [] : explored),
-  ...(isNode || id === 'bun' ? [] : withServers),
+  ...files.filter((file) => whyExcluded(id, file) !== undefined),
 ];
 
 /**
