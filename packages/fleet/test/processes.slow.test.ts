@@ -9,7 +9,7 @@ import {
 } from '@quiesce/fleet';
 import pg from 'pg';
 import { createClient } from 'redis';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 import {
   nats,
   type Program,
@@ -63,8 +63,8 @@ describe.each(rows)('on %s', (kind, program, start) => {
     return fleet;
   }
 
-  /** A member whose connections can be cut. */
-  async function joinThroughProxy(node: string): Promise<[Fleet, TestProxy]> {
+  /** A member whose connections can be cut. Tests run concurrently, so the proxy heals at the end of the one that is named. */
+  async function joinThroughProxy(node: string, { onTestFinished }: TestContext): Promise<[Fleet, TestProxy]> {
     const proxy = await startProxy(server.port);
     onTestFinished(() => proxy.heal());
     ends.push(() => proxy.close());
@@ -126,11 +126,11 @@ describe.each(rows)('on %s', (kind, program, start) => {
       }
     });
 
-    it.each(['cut', 'mute'] as const)(
+    it.for(['cut', 'mute'] as const)(
       `is over for a holder that is cut off (%s), before another one gets it${program.note}`,
       skip,
-      async (fault) => {
-        const [fleet, proxy] = await joinThroughProxy(fault);
+      async (fault, context) => {
+        const [fleet, proxy] = await joinThroughProxy(fault, context);
         const first = hold(fleet, { name: fault, ttl: 2_000 });
         await first.held;
         const second = hold(b, { name: fault, ttl: 2_000 });
@@ -146,8 +146,8 @@ describe.each(rows)('on %s', (kind, program, start) => {
       },
     );
 
-    it(`that is granted after its wait has ended is given back${program.note}`, skip, async () => {
-      const [fleet, proxy] = await joinThroughProxy('late');
+    it(`that is granted after its wait has ended is given back${program.note}`, skip, async (context) => {
+      const [fleet, proxy] = await joinThroughProxy('late', context);
       // It expires long after this test.
       const ttl = 3_600_000;
       proxy.delay(400);
