@@ -18,6 +18,7 @@ import {
   type Clock,
   ClosedError,
   type Registration,
+  type Timer,
 } from '@quiesce/cancellation-token';
 import type { WatchReceiver } from '@quiesce/channel';
 import { checkChoice, checkFunction, checkOptions, defineHandle } from '@quiesce/internal';
@@ -170,6 +171,10 @@ export class Fleet implements AsyncDisposable {
   /** Renews the deadline of each run with `unreachable`. */
   readonly #renewals: Set<(provenAt: number) => void> = new Set();
   readonly #whenIdle: Set<() => void> = new Set();
+  /** Asks for the members again when the list is complete again. */
+  #listTimer: Timer | undefined;
+  /** Whether the link has been down since it was last up. */
+  #hadOutage = false;
   #leaseCount = 0;
   #phase: 'open' | 'stopped' | 'closed' = 'open';
   #closing: Promise<void> | undefined;
@@ -185,13 +190,16 @@ export class Fleet implements AsyncDisposable {
       { ...settings, membership: isMember ? { ttl: memberTtl, keep: lostFor } : undefined },
       {
         onCancels: (records, now) => this.#onCancels(records, now),
-        onWhole: (ids, sent, isAsked) => this.#onWhole(ids, sent, isAsked),
+        onWhole: (ids, sent, since) => this.#onWhole(ids, sent, since),
         onInbox: (records) => this.#onInbox(records),
         onMembers: (members, now, heartbeat) => this.#onMembers(members, now, heartbeat),
         onProven: () => this.#onProven(),
         onSlots: () => this.#leases.wake(),
         onUp: () => this.#onUp(),
-        onDown: () => this.#members.believeNoneLost(),
+        onDown: () => {
+          this.#members.believeNoneLost();
+          this.#hadOutage = true;
+        },
         isInboxAwaited: () => this.#isInboxAwaited(),
       },
     );
@@ -497,6 +505,7 @@ export class Fleet implements AsyncDisposable {
     for (const { end } of [...this.#waiting.values()]) end(new ClosedError('cancel: the fleet was closed'));
     this.#root.cancel(new CancelledError('The fleet was closed'));
     this.#endPoll();
+    if (this.#listTimer !== undefined) this.#settings.clock.clearTimer(this.#listTimer);
     await this.#idle();
     await Promise.all([this.#sendRest(), this.#leases.settled()]);
     this.#appender.close();
@@ -611,11 +620,17 @@ export class Fleet implements AsyncDisposable {
       return state === 'stopping' ? `${node} still runs ${namesOf(unfinished, running)}` : undefined;
     });
     const open = parts.filter((part) => part !== undefined);
-    const what = open.length > 0 ? open.join('; ') : 'the list of members has not arrived';
+    const what = open.length > 0 ? open.join('; ') : this.#whyUnlisted();
     return new CancelIncompleteError(
       `cancel: ${key} is recorded, but not ${pending.until} within ${timeout} ms: ${what}`,
       receipt,
     );
+  }
+
+  #whyUnlisted(): string {
+    return this.#members.isComplete(this.#settings.clock.now())
+      ? 'the list of members has not arrived'
+      : 'the engine has lost its data, and members may not have returned yet; trying again is safe';
   }
 
   /** Stores the record of a cancel, or gives up after its timeout. */
@@ -688,7 +703,7 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
-  #onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void {
+  #onWhole(ids: ReadonlySet<string>, sent: number, since: number | undefined): void {
     const now = this.#settings.clock.now();
     const absent = this.#cancels.absentFrom(ids, now);
     for (const { id, body, keptUntil, recordedAt = sent } of absent) {
@@ -697,10 +712,34 @@ export class Fleet implements AsyncDisposable {
       this.#send({ log: 'cancels', id, body, ttl: keptUntil - now }, keptUntil - now);
     }
     // A cancel that was recorded after the read was sent is either newer than the answer, or lost. The next read decides.
-    if (!isAsked && absent.some(({ recordedAt = sent }) => recordedAt > sent)) this.#link.readWhole();
+    if (since !== undefined && absent.some(({ recordedAt = sent }) => recordedAt > sent)) this.#link.readWhole();
     this.#repeatAnswers();
+    if (since === undefined) return;
+    // When the engine still has the cancels that it had at the last read, it has the members, too.
+    if (absent.length > 0 || !this.#cancels.hasAnyFrom(since, now)) this.#awaitMembers();
     // The engine may have lost its members, too. A receipt of a process that joins now can miss a member that is not listed.
-    if (!isAsked) this.#link.meet().catch(() => {});
+    this.#link.meet().catch(() => {});
+  }
+
+  /** The engine may list too few members, until those that are live have had time to return. */
+  #awaitMembers(): void {
+    const { clock, reread } = this.#settings;
+    const ms = reread + LONGEST_DELAY;
+    this.#members.expectCompleteFrom(clock.now() + ms);
+    if (this.#listTimer !== undefined) clock.clearTimer(this.#listTimer);
+    if (this.#phase === 'closed') return;
+    this.#listTimer = clock.setTimer(ms, () => void this.#listForWaiting(), { ref: false });
+  }
+
+  /** Gets a list of members for the cancels that wait, and the answers that may have arrived without a hint. */
+  async #listForWaiting(): Promise<void> {
+    if (this.#waiting.size === 0) return;
+    try {
+      await this.#link.meet();
+      if (this.#isInboxAwaited()) await this.#link.readInbox();
+    } catch {
+      // The next heartbeat brings the list.
+    }
   }
 
   #onInbox(records: readonly StoredRecord[]): void {
@@ -711,7 +750,9 @@ export class Fleet implements AsyncDisposable {
   }
 
   #onMembers(members: readonly MemberRecord[], now: number, heartbeat: number): void {
-    this.#members.update(members, now);
+    if (this.#members.update(members, now)) this.#awaitMembers();
+    // After an outage, only the read that follows shows whether data was lost.
+    if (this.#hadOutage || !this.#members.isComplete(now)) return;
     for (const { pending } of [...this.#waiting.values()]) pending.listed(heartbeat);
     this.#link.readHintedInbox();
   }
@@ -737,6 +778,12 @@ export class Fleet implements AsyncDisposable {
     const { clock, reread } = this.#settings;
     // Until then, a member that was also cut off may still pause between two attempts, or wait for its heartbeat.
     this.#members.believeLostFrom(clock.now() + reread + LONGEST_DELAY);
+    if (this.#hadOutage) {
+      this.#hadOutage = false;
+      // A caller reads no cancels, so it cannot notice that the engine has lost its data.
+      if (!this.#settings.isMember) this.#awaitMembers();
+      else void this.#listForWaiting();
+    }
     this.#appender.retryNow();
     this.#repeatAnswers();
     this.#leases.wake();

@@ -74,9 +74,10 @@ export interface LinkEvents {
    * Every cancel in the engine was read.
    *
    * @param sent when the first request of the read was sent
-   * @param isAsked whether this node asked for all cancels. `false`: the engine could not answer from the cursor
+   * @param since when the last complete read before it had arrived, or `undefined` when this node asked for all cancels. Otherwise
+   *   the engine could not answer from the cursor
    */
-  onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void;
+  onWhole(ids: ReadonlySet<string>, sent: number, since: number | undefined): void;
   onInbox(records: readonly StoredRecord[]): void;
   /** A list of members, with the number of the heartbeat that asked for it. */
   onMembers(members: readonly MemberRecord[], now: number, heartbeat: number): void;
@@ -115,6 +116,8 @@ export class Link {
   /** Whether a hint about the inbox has arrived since the last read of it. */
   #isInboxHinted = false;
   #provenAt: number | undefined;
+  /** When the last complete read had arrived. */
+  #readAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   #heartbeatCount = 0;
   #isClosed = false;
@@ -366,9 +369,10 @@ export class Link {
       this.#provenAt = sent;
       if (unknown > 0) this.#change({ missed: this.state.borrow().missed + unknown });
     }
-    const whole = this.#whole;
+    const [whole, since] = [this.#whole, this.#readAt];
     this.#whole = undefined;
-    if (whole !== undefined) this.#events.onWhole(whole.ids, whole.sent, whole.isAsked);
+    this.#readAt = clock.now();
+    if (whole !== undefined) this.#events.onWhole(whole.ids, whole.sent, whole.isAsked ? undefined : since);
     this.#events.onProven();
   }
 

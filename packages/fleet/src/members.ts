@@ -7,6 +7,8 @@
  *  2. Time alone changes no state: without an answer of the engine, no member becomes lost.
  *  3. While the engine is away, no member can renew its membership. After this node has reached the engine again, live members
  *     therefore have some time to return before one of them is lost.
+ *  4. An engine that has lost its data lists the members that have returned, and this node may not know the others. Its list therefore
+ *     proves nothing for the same time. A live member that is no longer in the list shows such a loss.
  */
 
 import type { MemberRecord } from './engine.ts';
@@ -24,33 +26,44 @@ interface Known {
   state: FleetMember['state'];
   /** When its `memberTtl` is over, unless it is seen again. */
   aliveUntil: number;
-  /** When it was last in the list. */
+  /** When it was last in the list, and the number of that list. */
   seenAt: number;
+  seenIn: number;
 }
 
 export class Members {
   readonly #known: Map<string, Known> = new Map();
   readonly #keep: number;
   #believesLostFrom = Number.NEGATIVE_INFINITY;
+  #completeFrom = Number.NEGATIVE_INFINITY;
+  #listCount = 0;
 
   /** @param keep ms for which a member is remembered after it was last listed */
   constructor(keep: number) {
     this.#keep = keep;
   }
 
-  /** Applies the engine's list, which arrived at this time. */
-  update(list: readonly MemberRecord[], now: number): void {
+  /**
+   * Applies the engine's list, which arrived at this time.
+   *
+   * @returns whether a live member of the list before is missing: see invariant 4
+   */
+  update(list: readonly MemberRecord[], now: number): boolean {
     const isLostNow = now >= this.#believesLostFrom;
+    const count = ++this.#listCount;
+    let isMissing = false;
     for (const { id, left, gone } of list) {
       const wasLive = this.#known.get(id)?.state === 'live';
       const state = gone ? 'left' : left > 0 || (wasLive && !isLostNow) ? 'live' : 'lost';
-      this.#known.set(id, { state, aliveUntil: now + left, seenAt: now });
+      this.#known.set(id, { state, aliveUntil: now + left, seenAt: now, seenIn: count });
     }
     for (const [id, known] of this.#known) {
-      if (known.seenAt === now) continue;
+      if (known.seenIn === count) continue;
+      isMissing ||= known.seenIn === count - 1 && known.state === 'live' && known.aliveUntil > now;
       if (known.state === 'live' && known.aliveUntil <= now && isLostNow) known.state = 'lost';
       if (known.state !== 'live' && known.seenAt + this.#keep <= now) this.#known.delete(id);
     }
+    return isMissing;
   }
 
   /** See invariant 3. No live member becomes lost before the time that is passed to `believeLostFrom`. */
@@ -60,6 +73,16 @@ export class Members {
 
   believeLostFrom(time: number): void {
     if (this.#believesLostFrom === Number.POSITIVE_INFINITY) this.#believesLostFrom = time;
+  }
+
+  /** See invariant 4. Until this time, lists of the engine may lack live members. */
+  expectCompleteFrom(time: number): void {
+    this.#completeFrom = Math.max(this.#completeFrom, time);
+  }
+
+  /** Whether a list that arrives now has all live members. */
+  isComplete(now: number): boolean {
+    return now >= this.#completeFrom;
   }
 
   /** Returns the state of a member, or `undefined` when it was never listed, or not for a long time. */

@@ -3,8 +3,8 @@
  *
  * Invariants
  *  1. It exists before the record is sent: answers can arrive before the engine has confirmed the record.
- *  2. `awaited` is set from a list of members that was made after the record. A member that joins later reads the cancel before it
- *     starts a run.
+ *  2. `awaited` is set from a complete list of members that was made after the record. A member that joins later reads the cancel
+ *     before it starts a run.
  *  3. A receipt states the answers of members. The other members are silent, have left, or are lost.
  */
 
@@ -84,7 +84,7 @@ export class PendingCancel {
     this.check();
   }
 
-  /** Called after each list of members, with the number of its heartbeat. A list from before the record does not count. */
+  /** Called after each complete list of members, with the number of its heartbeat. A list from before the record does not count. */
   listed(heartbeat: number): void {
     if (this.#heartbeatsBefore === undefined || heartbeat <= this.#heartbeatsBefore) return;
     this.#awaited ??= new Set();

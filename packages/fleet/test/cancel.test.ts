@@ -381,6 +381,97 @@ describe('a cancel, when the data of the engine is lost', () => {
   });
 });
 
+describe('a cancel after the engine has lost its data', () => {
+  /** The time in which live members return: `reread` and the longest pause between two attempts to connect. */
+  const RETURN = 6_000;
+
+  it.each([
+    ['another member', true],
+    ['a caller', false],
+  ])('awaits members that %s has never seen in a list', async (_, member) => {
+    const { clock, engine, join } = world();
+    const api = await join('api', { member });
+    const worker = await join('worker');
+    const job = deaf();
+    const run = worker.run('jobs/1', job.work);
+    engine.cut();
+    // A caller notices the loss of its connection only when it uses it.
+    if (!member) await rejection(api.members());
+    engine.goBack();
+    engine.heal();
+    engine.cut('worker');
+    await clock.advance(1_000);
+    const receipt = api.cancel('jobs/1', 'stop', { until: 'ended' });
+    await clock.advance(1_000);
+    engine.heal('worker');
+    await clock.advance(RETURN);
+    job.finish();
+    await run;
+    await clock.advance(1_000);
+    const { state, nodes } = await receipt;
+    expect([state, nodes.at(-1)]).toEqual(['ended', expect.objectContaining({ node: worker.id, runs: 1 })]);
+  });
+
+  it('awaits them also when only the list shows the loss, because a live member is missing', async () => {
+    const { clock, engine, join } = world();
+    const caller = await join('caller', { member: false });
+    const known = await join('known');
+    await caller.members();
+    const late = await join('late');
+    const run = late.run('jobs/1', obedient).catch((reason) => reason);
+    engine.loseHints();
+    engine.goBack();
+    const receipt = caller.cancel('jobs/1', 'stop', { until: 'ended' });
+    await clock.advance(RETURN + 1_000);
+    expect((await receipt).nodes.map(({ node }) => node)).toEqual([known.id, late.id]);
+    expect(await run).toBe('stop');
+  });
+
+  it('is confirmed when live members have had time to return, and at once while the engine keeps its data', async () => {
+    const { clock, engine, join } = world();
+    const api = await join('api');
+    const reconnect = async (): Promise<void> => {
+      engine.cut('api');
+      await clock.advance(10);
+      engine.heal('api');
+      await api.state.waitFor(({ link }) => link === 'up');
+    };
+    await api.cancel('before', 'stop');
+    const back = reconnect();
+    engine.goBack();
+    await clock.advance(1_000);
+    await back;
+    let endedAt = 0;
+    const begin = clock.now();
+    void api.cancel('jobs/1', 'stop', { until: 'ended' }).then(() => {
+      endedAt = clock.now();
+    });
+    await clock.advance(RETURN);
+    expect([endedAt > begin, endedAt <= begin + RETURN]).toEqual([true, true]);
+    const again = reconnect();
+    await clock.advance(1_000);
+    await again;
+    const receipt = api.cancel('jobs/2', 'stop', { until: 'ended' });
+    await clock.advance(0);
+    expect((await receipt).state).toBe('nobody');
+  });
+
+  it('names the loss when the time is over before they had time to return', async () => {
+    const { clock, engine, join } = world();
+    const api = await join('api');
+    engine.goBack();
+    await api.cancel('other', 'stop');
+    await clock.advance(0);
+    const failure = rejection(api.cancel('jobs/1', 'stop', { until: 'ended', timeout: 1_000 }));
+    await clock.advance(1_000);
+    expect(await failure).toBeInstanceOf(CancelIncompleteError);
+    expect(((await failure) as Error).message).toBe(
+      'cancel: "jobs/1" is recorded, but not ended within 1000 ms: the engine has lost its data, and members may not have ' +
+        'returned yet; trying again is safe',
+    );
+  });
+});
+
 describe('the members of a fleet', () => {
   it('are listed again at their next read after the engine has lost its data', async () => {
     const { clock, engine, join } = world();
