@@ -59,4 +59,5 @@ export {
 } from '@quiesce/internal';
 export { Awaitable } from './awaitable.ts';
 export { Condition } from './condition.ts';
+export { settleWithBudget } from './settle-with-budget.ts';
 export { untilCancelled } from './until-cancelled.ts';
