@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { adapters } from '../conformance/replay/adapters.ts';
 import { isOwn, readSuite } from '../conformance/replay/recordings.ts';
-import { publicPackages } from '../package/packages.ts';
+import { nodeOnlyEntries, publicPackages } from '../package/packages.ts';
 import { filesIn, textOf } from './fences.ts';
 
 const readme = textOf('README.md');
@@ -34,6 +34,13 @@ it.each(publicPackages())(
     }
   },
 );
+
+it('docs/guide/guarantees.md names every entry that imports modules of Node, except those of the adapters and of the umbrella', () => {
+  const [row = ''] = /^\| Only `quiesce\/node`.*$/m.exec(textOf('docs/guide/guarantees.md')) ?? [];
+  const entries = nodeOnlyEntries().filter((entry) => !/^(?:@quiesce\/adapters|quiesce)\b/.test(entry));
+  expect(entries.length).toBeGreaterThan(3);
+  expect(entries.filter((entry) => !row.includes(`\`${entry}\``))).toEqual([]);
+});
 
 describe('the README', () => {
   it('is right that the packages depend only on each other, and the one for tests on fake timers', () => {
