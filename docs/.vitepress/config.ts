@@ -42,8 +42,12 @@ const guide = readFileSync(`${root}docs/guide/README.md`, 'utf8')
   .slice(1)
   .map((section) => ({
     text: section.split('\n')[0] ?? '',
-    items: [...section.matchAll(/\]\(([^)#]+\.md)\)/g)].map(([, file]) => page(`docs/guide/${file}`)),
-  }));
+    // A row of a table links to a page that a list also has.
+    items: [...section.replaceAll(/^\|.*/gm, '').matchAll(/\]\(([^)#]+\.md)\)/g)].map(([, file]) =>
+      page(`docs/guide/${file}`),
+    ),
+  }))
+  .filter(({ items }) => items.length > 0);
 const packages = publicPackages();
 /** The umbrella comes first: it is the package that readers install. */
 const modules = packages
@@ -65,7 +69,7 @@ const hero = {
   name: 'Quiesce',
   tagline: 'Cancel, await and shut down async work in TypeScript, without leaks.',
   actions: [
-    { theme: 'brand', text: 'Get started', link: '/guide/' },
+    { theme: 'brand', text: 'Get started', link: '/guide/five-minutes' },
     { theme: 'alt', text: 'Packages', link: '/#packages' },
     { theme: 'alt', text: 'Reference', link: '/reference/' },
   ],

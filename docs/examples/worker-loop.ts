@@ -4,10 +4,7 @@
 //
 // No code here ends the process. It exits with 0 when no work is left.
 
-import { type BroadcastReceiver, broadcast } from '@quiesce/broadcast-channel';
-import { CancellationToken } from '@quiesce/cancellation-token';
-import { scope } from '@quiesce/scope';
-import { select, sleep } from '@quiesce/select';
+import { type BroadcastReceiver, broadcast, CancellationToken, scope, select, sleep } from 'quiesce';
 
 const WORKERS = 5;
 const stop = new CancellationToken({ name: 'program' });

@@ -1,8 +1,7 @@
-// Writes the measured figures into docs/benchmarks.md and README.md, so that none of them is edited by hand.
+// Writes the measured figures into docs/benchmarks.md and the sizes into README.md, so that none of them is edited by hand.
 
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { markdownTable } from 'markdown-table';
 import { inKilobytes, type Size } from './sizes.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -24,34 +23,6 @@ export interface Block {
   /** The rows of the table, cell by cell; the first is its head. */
   readonly table: readonly (readonly string[])[];
 }
-
-/** The rows of the page that the README quotes, and their wording there. */
-const quoted = [
-  {
-    file: 'token',
-    work: 'child made and disposed',
-    rival: 'AbortSignal.any',
-    says: ['a child token made and disposed, beside many siblings', '`AbortSignal.any`'],
-  },
-  {
-    file: 'token',
-    work: 'callback added and removed, beside 10,000',
-    rival: 'addEventListener',
-    says: ['a callback added and removed, beside many others', '`addEventListener`'],
-  },
-  {
-    file: 'select',
-    work: 'select with a branch that is ready, 2 branches',
-    rival: 'ts-chan',
-    says: ['a ready branch in `select`', 'ts-chan'],
-  },
-  {
-    file: 'broadcast',
-    work: 'one message at a time to 64,',
-    rival: 'Effect PubSub bounded',
-    says: ['one message to 64 receivers', 'Effect PubSub, bounded'],
-  },
-] as const;
 
 /**
  * Returns the page with a block replaced.
@@ -83,27 +54,6 @@ export function blocksOf(page: string): Block[] {
   }));
 }
 
-/** Returns the README with the ratios of the page. */
-export function withRatios(readme: string, page: string): string {
-  const blocks = blocksOf(page);
-  const rows = quoted.map(({ file, work, rival, says }) => [
-    ...says,
-    ...nodes.map((node) =>
-      ratioIn(
-        blocks.find(({ key }) => key === `${file}, Node ${node}`),
-        work,
-        rival,
-      ),
-    ),
-  ]);
-  const table = markdownTable([['work', 'against', ...nodes.map((node) => `better by, Node ${node}`)], ...rows]);
-  return replaced(
-    readme,
-    /(<!-- written by `npm run bench -- --record` -->\n\n)[\s\S]*?(\n\n<!-- \/written -->)/,
-    table,
-  );
-}
-
 /** Returns the README with the given sizes. */
 export function withSizes(readme: string, sizes: readonly Size[]): string {
   let text = readme;
@@ -113,19 +63,6 @@ export function withSizes(readme: string, sizes: readonly Size[]): string {
     if (cell.test(text)) text = replaced(text, cell, said.padEnd('min + gzip'.length));
   }
   return text;
-}
-
-/** Returns the cell `210 better` as `210 times`, or a dash when the block was not recorded yet. */
-function ratioIn(block: Block | undefined, work: string, rival: string): string {
-  if (block === undefined) return '–';
-  const [head = [], ...rows] = block.table;
-  let name = '';
-  for (const row of rows) {
-    name = row[0] || name;
-    if (!name.startsWith(work) || row[head.indexOf('against')]?.startsWith(rival) !== true) continue;
-    return `${row[head.indexOf('ratio')]?.replace(' better', '')} times`;
-  }
-  throw new Error(`${block.key} has no row "${work}" against "${rival}"`);
 }
 
 /** Returns the newest change of the packages' sources that git knows, as an ISO date; `undefined` outside a git repository. */

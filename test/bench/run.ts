@@ -13,7 +13,7 @@ import { build } from 'esbuild';
 import { nodeOf } from '../runtimes/install.ts';
 import { compare } from './fast-check.ts';
 import type { Measured } from './harness.ts';
-import { files, nodes, requireCommitted, withBlock, withRatios, withSizes } from './record.ts';
+import { files, nodes, requireCommitted, withBlock, withSizes } from './record.ts';
 import { measureSizes, tableOfSizes } from './sizes.ts';
 import { type Figure, figuresOf, type Line, linesOf, tableOf } from './table.ts';
 
@@ -129,7 +129,6 @@ for (const major of majors) {
     figures.push(...figuresOf(lines));
     if (commit === undefined) continue;
     rewrite(page, (text) => withBlock(text, `${file}, Node ${major}`, `${runtime}, ${machine}`, commit, table));
-    rewrite(readme, (text) => withRatios(text, readFileSync(page, 'utf8')));
   }
 }
 if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(figures, null, 2)}\n`);

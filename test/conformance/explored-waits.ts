@@ -29,7 +29,7 @@ import {
 } from '@quiesce/channel';
 import { JoinSet } from '@quiesce/scope';
 import { interval, select, selectEach, settle, sleep } from '@quiesce/select';
-import { explore, type Report, type World } from '@quiesce/testing';
+import { type ExploreReport, explore, type World } from '@quiesce/testing';
 import { ResourcePool } from '@quiesce/worker-pool';
 
 /** The deadline of each gate, and the end of sleeps. */
@@ -504,7 +504,7 @@ const combinations = Object.keys(gates).flatMap((gate) => Object.keys(ways).map(
  *
  * @param events how many events each combination gets, at any steps that are close to each other
  */
-export function exploreWaits(subject: string, events: number): Promise<Report> {
+export function exploreWaits(subject: string, events: number): Promise<ExploreReport> {
   const test = (world: World): Promise<void> => {
     const { gate, way } = world.choose('gate and way', combinations);
     return new Attempt(world, subject, gate).run(way);

@@ -177,7 +177,7 @@ const harmless: ReadonlySet<PropertyKey> = new Set([
 /** Members that are marked `@internal`. The first ones are the protocol of classes that are their own source; `source` guards them. */
 const internal: ReadonlySet<PropertyKey> = new Set([
   ...['once', 'poll', 'park', 'unpark'],
-  ...['start', 'started', 'info', 'onTaskEnd', 'onFailureClaimed', 'parent', 'drop', 'fire'],
+  ...['start', 'started', 'info', 'onTaskEnd', 'onFailureClaimed', 'parent', 'clearCallback', 'fire'],
 ]);
 
 /** Returns the members of a handle's class that a user can reach. */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { packages, programs } from '../../.size-limit.js';
-import { blocksOf, dayOf, files, newestChange, nodes, withRatios } from '../bench/record.ts';
+import { blocksOf, dayOf, files, newestChange, nodes } from '../bench/record.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (file: string): string => readFileSync(root + file, 'utf8');
@@ -57,10 +57,6 @@ describe('docs/benchmarks.md', () => {
 });
 
 describe('the README', () => {
-  it('quotes the ratios of docs/benchmarks.md', () => {
-    expect(withRatios(readme, page)).toBe(readme);
-  });
-
   it('quotes the sizes of docs/benchmarks.md', () => {
     const rows = blocks.find(({ key }) => key === 'sizes')?.table ?? [];
     for (const folder of Object.keys(packages)) {

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { format } from 'node:util';
 import { build } from 'esbuild';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { publicPackages } from '../package/packages.ts';
 import { withDocument } from './browser.ts';
 import { allFences, type Fence, pageFences as fences, pages, textOf } from './fences.ts';
 import { fileOf, outputFolder, writeModules } from './modules.ts';
@@ -96,13 +97,21 @@ describe('the cookbook', () => {
 });
 
 describe('a page with commands to install packages', () => {
-  const installing = [...guide, 'packages/adapters/README.md']
-    .map((page) => ({ page, installed: allFences.filter((fence) => fence.page === page).flatMap(installedBy) }))
-    .filter(({ installed }) => installed.length > 0);
+  const readmes = ['README.md', ...publicPackages().map(({ folder }) => `packages/${folder}/README.md`)];
+  const installing = [...guide, ...readmes]
+    .map((page) => ({ page, blocks: allFences.filter((fence) => fence.page === page) }))
+    .filter(({ blocks }) => blocks.flatMap(installedBy).length > 0);
 
-  it.each(installing)('$page: installs every package that its programs import', ({ page, installed }) => {
-    const imported = allFences.filter((fence) => fence.page === page).flatMap(importedBy);
-    expect(imported.filter((name) => !installed.includes(name))).toEqual([]);
+  it('is the README of each package', () => {
+    expect(installing.map(({ page }) => page)).toEqual(expect.arrayContaining(readmes));
+  });
+
+  it.each(installing)('$page: installs every package above the first program that imports it', ({ blocks }) => {
+    const missing = blocks.flatMap((block, index) => {
+      const installed = blocks.slice(0, index).flatMap(installedBy);
+      return importedBy(block).flatMap((name) => (installed.includes(name) ? [] : [`${block.place}: ${name}`]));
+    });
+    expect(missing).toEqual([]);
   });
 
   /** Returns the packages of `npm install`, without their versions. */
@@ -112,7 +121,7 @@ describe('a page with commands to install packages', () => {
   }
 
   function importedBy({ language, code }: Fence): string[] {
-    const specifiers = /^tsx?$/.test(language) ? code.matchAll(/^(?:import|.* from) '(?!node:|\.)(.+)';/gm) : [];
+    const specifiers = /^[jt]sx?$/.test(language) ? code.matchAll(/^(?:import|.* from) '(?!node:|\.)(.+)';/gm) : [];
     return [...specifiers].map(([, name = '']) => /^(?:@[^/]+\/)?[^/]+/.exec(name)?.[0] ?? '');
   }
 });

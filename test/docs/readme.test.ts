@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { adapters } from '../conformance/replay/adapters.ts';
 import { isOwn, readSuite } from '../conformance/replay/recordings.ts';
-import { publicPackages } from '../package/packages.ts';
+import { nodeOnlyEntries, publicPackages } from '../package/packages.ts';
 import { filesIn, textOf } from './fences.ts';
 
 const readme = textOf('README.md');
@@ -35,11 +35,18 @@ it.each(publicPackages())(
   },
 );
 
+it('docs/guide/guarantees.md names every entry that imports modules of Node, except those of the adapters and of the umbrella', () => {
+  const [row = ''] = /^\| Only `quiesce\/node`.*$/m.exec(textOf('docs/guide/guarantees.md')) ?? [];
+  const entries = nodeOnlyEntries().filter((entry) => !/^(?:@quiesce\/adapters|quiesce)\b/.test(entry));
+  expect(entries.length).toBeGreaterThan(3);
+  expect(entries.filter((entry) => !row.includes(`\`${entry}\``))).toEqual([]);
+});
+
 describe('the README', () => {
   it('is right that the packages depend only on each other, and the one for tests on fake timers', () => {
     const needed = manifests.flatMap(({ dependencies = {} }) => Object.keys(dependencies));
     expect(needed.filter((name) => !name.startsWith('@quiesce/'))).toEqual(['@sinonjs/fake-timers']);
-    expect(readme).toContain('**No dependencies**,\n  except fake timers for `quiesce/testing`.');
+    expect(readme).toContain('**No dependencies**, except fake timers for `quiesce/testing`.');
   });
 
   it.runIf(isOwn)('counts the recorded operations that are replayed', () => {
@@ -51,7 +58,24 @@ describe('the README', () => {
     expect(readme).toContain(`${replayed.length.toLocaleString('en')} recorded operations`);
   });
 
+  it('has fewer than 900 words', () => {
+    expect(readme.split(/\s+/).filter(Boolean).length).toBeLessThan(900);
+  });
+
+  it('has no task under "Choosing an API" that the table of the guide lacks', () => {
+    const [own, complete] = [readme, textOf('docs/guide/README.md')].map(namesToChoose);
+    expect(own?.length).toBeGreaterThan(10);
+    expect(own?.filter((name) => !complete?.includes(name))).toEqual([]);
+  });
+
   it('names every public package', () => {
     for (const { name } of manifests) expect(readme).toContain(`\`${name}\``);
   });
 });
+
+/** Returns the names in the second column of the table "Choosing an API". */
+function namesToChoose(page: string): string[] {
+  const [, section = ''] = /^## Choosing an API\n([\s\S]*?)\n## /m.exec(page) ?? [];
+  const cells = section.split('\n').map((row) => row.split('|')[2] ?? '');
+  return cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name));
+}

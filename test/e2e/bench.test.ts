@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { atLeast, atMost, isWithin, show } from '../bench/budget.ts';
-import { blocksOf, withBlock, withRatios, withSizes } from '../bench/record.ts';
+import { blocksOf, withBlock, withSizes } from '../bench/record.ts';
 import { figuresOf, linesOf, tableOf } from '../bench/table.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -53,7 +53,7 @@ const readme = [
   '| package | budget | size |',
   '| [`quiesce`](packages/quiesce) | all    | 1.0 kB     |',
   '| [`@quiesce/select`](packages/select) | 5.0 kB | 1.0 kB     |',
-  '<!-- written by `npm run bench -- --record` -->\n\nold\n\n<!-- /written -->\n',
+  '',
 ].join('\n');
 
 /** Returns a page on which the given rows are recorded. */
@@ -95,20 +95,6 @@ test('a record replaces one block of the page, and names its commit', () => {
     },
   ]);
   expect(() => withBlock(page, 'token, Node 22', 'Node 22', '`abc1234` of 2026-01-31', '')).toThrow('there is no');
-});
-
-test('the README quotes ratios of the page, and a dash where nothing was recorded', () => {
-  const text = recorded({
-    'token, Node 20': [
-      ['child made and disposed', 'AbortSignal.any'],
-      ['callback added and removed, beside 10,000', 'addEventListener'],
-    ],
-  });
-  const written = withRatios(readme, text);
-  expect(written).toMatch(/`AbortSignal.any` +\| 2.5 times +\| – /);
-  expect(written).toMatch(/ts-chan +\| – +\| – /);
-  expect(written).not.toContain('old');
-  expect(() => withRatios(readme, recorded({ 'token, Node 20': [['work', 'rival']] }))).toThrow('has no row');
 });
 
 test('the README quotes sizes in its table', () => {

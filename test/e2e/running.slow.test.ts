@@ -205,7 +205,7 @@ it.skipIf(!mayUnshare)('drains on SIGTERM as process 1 of a namespace', async ()
   expect(terminal.output).not.toContain('process 1');
 });
 
-it('serves requests while Kubernetes updates its endpoints, and is not ready meanwhile', async () => {
+it('serves requests while Kubernetes updates its endpoints, and is not ready during that time', async () => {
   const cwd = await bundle('kubernetes.md', 'kubernetes');
   const port = await freePort();
   const terminal = start(cwd, [process.execPath, 'server.mjs'], { PORT: String(port) });

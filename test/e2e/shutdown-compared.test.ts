@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { drive, type Ended, type Script } from './shutdown/drive.ts';
 
 const readme = readFileSync(new URL('../../packages/shutdown/README.md', import.meta.url), 'utf8');
+const scopeReadme = readFileSync(new URL('../../packages/scope/README.md', import.meta.url), 'utf8');
 const [, section = ''] = /\n## Use cases\n([\s\S]*?)\n## /.exec(readme) ?? [];
 const blocks = [...section.matchAll(/```typescript\n([\s\S]*?)```/g)].map(([, program = '']) => program);
 const folder = fileURLToPath(new URL('../.output/compared/', import.meta.url));
@@ -56,6 +57,13 @@ async function stop(name: string, source: string): Promise<Ended & { readonly an
 it('the README states the number of lines of each program', () => {
   const stated = [...section.matchAll(/takes (\d+) lines/g)].map(([, count]) => Number(count));
   expect(stated).toEqual(programs.map(({ program }) => linesOf(program)));
+});
+
+it('the README of @quiesce/scope states the same numbers', () => {
+  const [one, withRunMain, severalWithOther, severalWithRunMain] = programs.map(({ program }) => linesOf(program));
+  const text = scopeReadme.replaceAll(/\s+/g, ' ');
+  expect(text).toContain(`close-with-grace takes ${one} lines, \`runMain\` takes ${withRunMain}.`);
+  expect(text).toContain(`take ${severalWithRunMain} lines, and close-with-grace takes ${severalWithOther}.`);
 });
 
 it.concurrent.each(programs)('$name serves its request and exits with 0 after SIGTERM', async ({ name, program }) => {

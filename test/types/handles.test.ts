@@ -83,7 +83,7 @@ const internal = [
   'lagged',
   'leave',
   'wake',
-  'drop',
+  'clearCallback',
   'fire',
   'heard',
 ];

@@ -25,7 +25,7 @@ await runMain(
       leftCount = remaining.length - completedCount;
       bar.update(letters.length - leftCount);
     };
-    await scope.map(remaining, sendOne, { concurrency: 100, timeout: 5_000, stop: stopAccepting, onProgress });
+    await scope.map(remaining, sendOne, { concurrency: 100, timeout: 5_000, stopSignal: stopAccepting, onProgress });
   },
   { name: 'send', logger: { ...console, info: () => {} } }, // the bar shows the progress
 );

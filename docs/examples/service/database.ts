@@ -1,5 +1,5 @@
-import { ResourcePool } from '@quiesce/worker-pool';
 import pg from 'pg';
+import { ResourcePool } from 'quiesce';
 import type { Settings } from './settings.ts';
 
 /** The table has no unique key, so a job that is done twice is in it twice, and the demo detects that. */

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PGlite } from '@electric-sql/pglite';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
-import { TaskTracker } from '@quiesce/scope';
+import { TaskTracker } from 'quiesce';
 
 /** The last message of a client that disconnects cleanly. */
 const TERMINATE = Buffer.from('X\0\0\0\x04', 'latin1');

@@ -6,12 +6,18 @@
 // requests, then the last acknowledgement, then the last job, then the last event.
 
 import { randomUUID } from 'node:crypto';
-import { type BroadcastReceiver, broadcast } from '@quiesce/broadcast-channel';
-import { CancellationToken } from '@quiesce/cancellation-token';
-import { Semaphore } from '@quiesce/channel';
-import { type Drainable, TaskTracker, type TrackerGuard } from '@quiesce/scope';
-import { select, sleep } from '@quiesce/select';
-import { WorkerPool } from '@quiesce/worker-pool';
+import {
+  type BroadcastReceiver,
+  broadcast,
+  CancellationToken,
+  type Drainable,
+  Semaphore,
+  select,
+  sleep,
+  TaskTracker,
+  type TrackerGuard,
+  WorkerPool,
+} from 'quiesce';
 import type { Database } from './database.ts';
 import type { Settings } from './settings.ts';
 

@@ -1,5 +1,5 @@
-import type { Scope } from '@quiesce/scope';
-import { logEventToJson, type RunMainOptions, type Shutdown } from '@quiesce/shutdown';
+import type { Scope } from 'quiesce';
+import { logEventToJson, type RunMainOptions, type Shutdown } from 'quiesce/node';
 import { buildService, type Service } from './service.ts';
 import { settingsOf } from './settings.ts';
 

@@ -1,8 +1,7 @@
 import { Readable } from 'node:stream';
-import type { BroadcastReceiver } from '@quiesce/broadcast-channel';
-import { type CancellationToken, isCancellationOf } from '@quiesce/cancellation-token';
-import { HttpDrain } from '@quiesce/http-drain';
 import fastify, { type FastifyInstance } from 'fastify';
+import { type BroadcastReceiver, type CancellationToken, isCancellationOf } from 'quiesce';
+import { HttpDrain } from 'quiesce/node';
 import { Database } from './database.ts';
 import { type Done, Jobs } from './jobs.ts';
 import type { Settings } from './settings.ts';

@@ -1,6 +1,6 @@
 // The same service with a hook that never ends, as when it sends metrics to a server that does not answer.
 
-import { runMain } from '@quiesce/shutdown';
+import { runMain } from 'quiesce/node';
 import { main, options } from './main.ts';
 
 await runMain(async (scope, shutdown) => {

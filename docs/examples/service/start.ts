@@ -2,7 +2,7 @@
 //
 //   DATABASE_URL=postgres://… node --import tsx docs/examples/service/start.ts
 
-import { runMain } from '@quiesce/shutdown';
+import { runMain } from 'quiesce/node';
 import { main, options } from './main.ts';
 
 await runMain(main, options);

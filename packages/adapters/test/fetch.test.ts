@@ -364,8 +364,8 @@ describe('wrong arguments', () => {
     ],
     [
       'an unknown option of the deadline',
-      () => fetchWith(never, { deadline: { max: 5 } as never }),
-      'TypeError: fetchWith: deadline: there is no option "max"',
+      () => fetchWith(never, { deadline: { maxTimeout: 5 } as never }),
+      'TypeError: fetchWith: deadline: there is no option "maxTimeout"',
     ],
   ])('%s', (_, call, text) => {
     let error: unknown;

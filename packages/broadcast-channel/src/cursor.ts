@@ -25,11 +25,12 @@ import {
   type Takeable,
   type Waiter,
 } from '@quiesce/cancellation-token';
+import { settleWithBudget } from '@quiesce/cancellation-token/internal';
 import { parkOn, unparkFrom, type WaiterItem, type WaiterList, wakeAll } from '@quiesce/internal';
 import type { ChannelState } from './channel-state.ts';
 import { LaggedError } from './errors.ts';
 import { read, readMany, unread } from './ring.ts';
-import { type Resolve, settle, settleFailed } from './settle.ts';
+import { type Resolve, settleFailed } from './settle.ts';
 import { dequeue, enqueue, enqueueList, NOWHERE, type QueuedCursor, wakeCursor, wakeLists } from './wake-queue.ts';
 
 export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
@@ -175,7 +176,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
     if (resolve === undefined) return;
     this.resolve = undefined;
     this.#dequeueIfIdle();
-    settle(resolve, { done: true, value: undefined });
+    settleWithBudget(resolve, { done: true, value: undefined });
   }
 
   /** Settles the receive in the slot, which is taken, if there is a value or the end. The cursor is in no queue. */
@@ -186,7 +187,7 @@ export class Cursor<T> implements Takeable<T>, WaiterList, QueuedCursor {
       const value = this.take();
       this.resolve = undefined;
       if (this.call !== undefined) this.call = undefined;
-      settle(resolve, this.iterator === undefined ? value : { done: false, value });
+      settleWithBudget(resolve, this.iterator === undefined ? value : { done: false, value });
     } else if (this.isEnded) this.#endSlot(resolve);
   }
 

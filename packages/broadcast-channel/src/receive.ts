@@ -12,9 +12,10 @@ import {
   type Waiter,
   waiter,
 } from '@quiesce/cancellation-token';
+import { settleWithBudget } from '@quiesce/cancellation-token/internal';
 import { checkOptions, Pair } from '@quiesce/internal';
 import type { Cursor } from './cursor.ts';
-import { failed, fulfilled, settle, settleFailed } from './settle.ts';
+import { failed, fulfilled, settleFailed } from './settle.ts';
 
 /** Options for one receive. */
 export interface BroadcastRecvOptions {
@@ -210,7 +211,7 @@ class PendingReceive<R> implements Waiter {
   #succeed(result: R): void {
     const resolve = this.#end();
     this.call?.settled(result, this.#cursor.position - 1);
-    if (resolve !== undefined) settle(resolve, result);
+    if (resolve !== undefined) settleWithBudget(resolve, result);
   }
 
   #fail(error: unknown): void {

@@ -23,18 +23,6 @@ export function failed(error: unknown): Promise<never> {
   });
 }
 
-/** Settles a receive that waited. When the budget is spent, it settles after the event loop has run. */
-export function settle(resolve: Resolve, result: unknown): void {
-  const yielded = consumeBudget();
-  if (yielded === undefined) resolve(result as never);
-  else settleAfter(yielded, resolve, result);
-}
-
-/** A function of its own, or each delivery would pay for the closure's context. */
-function settleAfter(yielded: Promise<void>, resolve: Resolve, result: unknown): void {
-  void yielded.then(() => resolve(result as never));
-}
-
 /** Rejects a receive that waited. A promise adopts the rejection of another, so a waiting receive keeps one function. */
 export function settleFailed(resolve: Resolve, error: unknown): void {
   const reject = (): void => resolve(Promise.reject(error) as never);

@@ -1,6 +1,6 @@
 /** Cancelling: marks every observed token below, then notifies. Invariants are cited from the head of tree.ts. */
 
-import { detach, reserveStack } from '@quiesce/internal';
+import { removeInner, reserveStack } from '@quiesce/internal';
 import { Registration, unlinkFromParent } from './links.ts';
 import {
   CANCELLED,
@@ -209,7 +209,7 @@ function takeNext(): Item | undefined {
     const item = queue.next as Item;
     if (item === queue) return undefined;
     if (!isNode(item)) {
-      detach(item);
+      removeInner(item);
       return item;
     }
     // An overflowing stack has left this token unmarked.

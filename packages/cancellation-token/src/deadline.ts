@@ -5,7 +5,7 @@ import { attachTrigger, COUNTS_WAITERS, detailsOf, Reason, type TreeNode, type T
 import { isCancelled } from './tree.ts';
 import { guarded } from './uncaught.ts';
 
-/** What a deadline is made of. */
+/** The fields of a deadline. */
 interface Start {
   /** The length, in ms; `Infinity`: it never passes, until it is renewed. */
   readonly ms: number;
@@ -20,7 +20,7 @@ interface Start {
   readonly error: TimeoutError | undefined;
 }
 
-/** What a deadline that can be renewed has in addition. */
+/** The additional fields of a renewable deadline. */
 export interface Renewal {
   /** Makes the reason; `undefined`: a `TimeoutError`. */
   readonly reason: (() => unknown) | undefined;

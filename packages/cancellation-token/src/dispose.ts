@@ -73,6 +73,6 @@ function moveChild(child: TreeNode, parent: TreeNode | undefined): void {
 /** Drops a callback; moves a waiter, which then waits for the parent. */
 function moveListener(item: Registration | Waiter, parent: TreeNode | undefined): void {
   item.owner = undefined;
-  if (item instanceof Registration) item.drop();
+  if (item instanceof Registration) item.clearCallback();
   else if (parent !== undefined) observe(parent, item);
 }

@@ -81,7 +81,7 @@ export class ClosedError extends Error {
 }
 
 /**
- * Whether `error` is a {@link CancelledError} of this or of another copy of this package.
+ * Returns whether `error` is a {@link CancelledError} of this or of another copy of this package.
  * @example
  * ```ts
  * const token = new CancellationToken();
@@ -94,7 +94,7 @@ export function isCancelledError(error: unknown): error is CancelledError {
 }
 
 /**
- * Whether `error` is a {@link ClosedError} of this or of another copy of this package.
+ * Returns whether `error` is a {@link ClosedError} of this or of another copy of this package.
  * @example
  * ```ts
  * const [tx, rx] = broadcast<number>(1);
@@ -107,7 +107,7 @@ export function isClosedError(error: unknown): error is ClosedError {
 }
 
 /**
- * Whether `error` is a {@link TimeoutError} of this or of another copy of this package. The error of `AbortSignal.timeout`
+ * Returns whether `error` is a {@link TimeoutError} of this or of another copy of this package. The error of `AbortSignal.timeout`
  * belongs to the platform and does not count.
  * @example
  * ```ts
@@ -120,7 +120,7 @@ export function isTimeoutError(error: unknown): error is TimeoutError {
 }
 
 /**
- * Whether `error` is a {@link CancelledError}, the platform's `AbortError`, or the `CanceledError` of axios. Only its name
+ * Returns whether `error` is a {@link CancelledError}, the platform's `AbortError`, or the `CanceledError` of axios. Only its name
  * counts: a subclass with a name of its own does not.
  */
 export function isAbort(error: unknown): boolean {
@@ -129,7 +129,7 @@ export function isAbort(error: unknown): boolean {
 }
 
 /**
- * Whether work that failed with `error` obeyed a token that was cancelled with `reason`.
+ * Returns whether work that failed with `error` obeyed a token that was cancelled with `reason`.
  *
  * An error that has the reason as its `cause` is a failure, such as "rollback failed" with the caught reason.
  */

@@ -22,7 +22,6 @@ export {
   defineHandle,
   defineInspect,
   defineSource,
-  detach,
   ignore,
   isError,
   isNamed,
@@ -43,6 +42,7 @@ export {
   remainingTime,
   rememberPromise,
   remove,
+  removeInner,
   replaceUncaughtHandler,
   reportError,
   reserveStack,
@@ -59,4 +59,5 @@ export {
 } from '@quiesce/internal';
 export { Awaitable } from './awaitable.ts';
 export { Condition } from './condition.ts';
+export { settleWithBudget } from './settle-with-budget.ts';
 export { untilCancelled } from './until-cancelled.ts';

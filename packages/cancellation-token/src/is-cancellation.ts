@@ -2,7 +2,7 @@ import { isAbort, isCausedBy } from './errors.ts';
 import { CancellationToken } from './token.ts';
 
 /**
- * Whether an error means "cancelled" rather than "failed".
+ * Returns whether an error means "cancelled" rather than "failed".
  *
  * True for a {@link CancelledError} (of any copy of this package), for the platform's `AbortError` (of any realm), and for
  * axios' `CanceledError`, each by its `name`. With `token` also true for that token's reason, of any type: a deadline's
@@ -28,7 +28,7 @@ export function isCancellation(error: unknown, token?: CancellationToken | Abort
 }
 
 /**
- * Whether a rejection of work that was given `token` means that the work obeyed the token, rather than failed.
+ * Returns whether a rejection of work that was given `token` means that the work obeyed the token, rather than failed.
  *
  * True only if the token is cancelled, and the error is its reason or satisfies {@link isCancellation}. An `AbortError` of work
  * whose token was not cancelled is a failure. An error of your own is a failure, even with the reason as its `cause`: a cleanup

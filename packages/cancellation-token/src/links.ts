@@ -3,7 +3,7 @@
  * head of tree.ts.
  */
 
-import { defineDispose, defineInspect, detach, misused, remove, reserveStack } from '@quiesce/internal';
+import { defineDispose, defineInspect, misused, remove, removeInner, reserveStack } from '@quiesce/internal';
 import {
   addItem,
   BELOW_TRIGGER,
@@ -42,7 +42,7 @@ export function unobserve(item: Registration | Waiter): void {
   const node = item.owner as TreeNode;
   item.owner = undefined;
   if (node.flags & CANCELLED) {
-    detach(item as Item);
+    removeInner(item as Item);
     return;
   }
   // First, because the following calls reach the clock, which may run any code, including a cancellation.
@@ -171,8 +171,8 @@ export class Registration implements Disposable {
     return wouldRun;
   }
 
-  /** @internal Drops the callback of a token that was disposed. */
-  drop(): void {
+  /** @internal Clears the callback of a token that was disposed. */
+  clearCallback(): void {
     this.#fn = undefined;
   }
 

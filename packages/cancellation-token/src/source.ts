@@ -143,7 +143,7 @@ export interface Source<T> {
 }
 
 /**
- * Whether `value` offers the source protocol.
+ * Returns whether `value` offers the source protocol.
  * @example
  * ```ts
  * const token = new CancellationToken();

@@ -9,7 +9,7 @@ type Method = (this: unknown) => unknown;
 
 /** Returns the methods of a class that users call, by name. */
 function methodsOf(prototype: object): [string, Method][] {
-  const internal = ['constructor', 'poll', 'park', 'unpark', 'drop', 'fire', 'toJSON'];
+  const internal = ['constructor', 'poll', 'park', 'unpark', 'clearCallback', 'fire', 'toJSON'];
   return Object.entries(Object.getOwnPropertyDescriptors(prototype)).flatMap(([name, { value }]) =>
     typeof value === 'function' && !internal.includes(name) ? [[name, value as Method] as [string, Method]] : [],
   );

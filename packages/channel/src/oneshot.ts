@@ -70,7 +70,8 @@ export class OneshotSender<T> implements Disposable {
    */
   send(value: T): boolean {
     const state = this.#state;
-    if (state.isSpent) throw new ClosedError('send: this sender has sent its value, or was closed');
+    if (state.isSpent)
+      throw new ClosedError('send: this sender has sent its value, or was closed; create a oneshot for each value');
     refuseUnsendable(value, 'send');
     state.isSpent = true;
     if (state.isClosed) return false;

@@ -8,8 +8,8 @@ import {
   type Takeable,
   type Waiter,
 } from '@quiesce/cancellation-token';
+import { settleWithBudget } from '@quiesce/cancellation-token/internal';
 import { ignore } from '@quiesce/internal';
-import { settle } from './settle.ts';
 
 type Settle = (result: unknown) => void;
 
@@ -128,7 +128,7 @@ export class RecvWaiter implements Waiter {
     this.call = undefined;
     if (this.isParked) this.protocol.unpark(this);
     this.group?.delete(this);
-    if (settleWith !== undefined) settle(settleWith, result);
+    if (settleWith !== undefined) settleWithBudget(settleWith, result);
   }
 }
 

@@ -1,9 +1,9 @@
 import type { Waiter } from '@quiesce/cancellation-token';
+import { settleWithBudget } from '@quiesce/cancellation-token/internal';
 import { ignore } from '@quiesce/internal';
 import type { ChannelState } from './channel-state.ts';
 import { SendError } from './errors.ts';
 import type { PermitQueue } from './permit-queue.ts';
-import { settle } from './settle.ts';
 
 type Resolve = (answer: undefined | PromiseLike<undefined>) => void;
 
@@ -37,12 +37,12 @@ class SendWaiter<T> implements Waiter {
   wake(): void {
     const room = this.channel.room as PermitQueue;
     if (room.isClosed) {
-      settle(this.resolve, rejected(new SendError(this.value)));
+      settleWithBudget(this.resolve, rejected(new SendError(this.value)));
       return;
     }
     room.free--;
     this.channel.push(this.value);
-    settle(this.resolve, undefined);
+    settleWithBudget(this.resolve, undefined);
   }
 }
 

@@ -24,13 +24,6 @@ export function tryPoll<T>(protocol: SourceProtocol<T>): Tried<T, 'empty' | 'clo
   }
 }
 
-/** Settles a promise that was made before. When the budget is spent, it settles after the event loop has run. */
-export function settle<T>(resolve: (result: T) => void, result: T): void {
-  const yielded = consumeBudget();
-  if (yielded === undefined) resolve(result);
-  else void yielded.then(() => resolve(result));
-}
-
 /**
  * Refuses a value that a promise cannot carry, before anything has happened.
  *

@@ -4,16 +4,17 @@ import { Cause, Context } from 'effect';
 import { CauseError } from './errors.ts';
 
 /** The annotation on an interruption that a token's cancellation caused. */
-interface Origin {
+interface CancelReason {
   readonly reason: unknown;
 }
 
 /** The key of the annotation. It is found by name, so that a second copy of this package understands it. */
-const Origin: Context.Service<Origin, Origin> = /* @__PURE__ */ Context.Service<Origin>('@quiesce/effect/Why');
+const CancelReason: Context.Service<CancelReason, CancelReason> =
+  /* @__PURE__ */ Context.Service<CancelReason>('@quiesce/effect/Why');
 
 /** Makes the annotations that carry a reason, for `fiber.interruptUnsafe`. */
 export function annotationsOf(reason: unknown): Context.Context<never> {
-  return Context.make(Origin, { reason }) as Context.Context<never>;
+  return Context.make(CancelReason, { reason }) as Context.Context<never>;
 }
 
 /** Makes an interruption that carries a reason. */
@@ -44,13 +45,13 @@ export function interruption(reason: unknown): Cause.Cause<never> {
  * ```
  */
 export function reasonFromCause(cause: Cause.Cause<unknown>): unknown {
-  return originOf(cause)?.reason;
+  return cancelReasonOf(cause)?.reason;
 }
 
-function originOf(cause: Cause.Cause<unknown>): Origin | undefined {
+function cancelReasonOf(cause: Cause.Cause<unknown>): CancelReason | undefined {
   for (const reason of cause.reasons) {
     if (!Cause.isInterruptReason(reason)) continue;
-    const origin = reason.annotations.get(Origin.key) as Origin | undefined;
+    const origin = reason.annotations.get(CancelReason.key) as CancelReason | undefined;
     if (origin !== undefined) return origin;
   }
   return undefined;
@@ -61,7 +62,7 @@ function originOf(cause: Cause.Cause<unknown>): Origin | undefined {
  * the fiber, verbatim, or a `CancelledError` whose `cause` is the cause of the Effect.
  */
 export function cancellationOf(cause: Cause.Cause<unknown>): unknown {
-  const origin = originOf(cause);
+  const origin = cancelReasonOf(cause);
   return origin === undefined ? new CancelledError('The fiber was interrupted', { cause }) : origin.reason;
 }
 

@@ -73,8 +73,8 @@ describe('injectDeadline', () => {
 });
 
 describe('extractDeadline', () => {
-  const left = (headers: Record<string, string | string[]>, max?: number): number | undefined =>
-    extractDeadline(headers, { clock, max }).timeLeft;
+  const left = (headers: Record<string, string | string[]>, maxTimeout?: number): number | undefined =>
+    extractDeadline(headers, { clock, maxTimeout }).timeLeft;
 
   it.each([
     [{ 'quiesce-timeout-ms': '1500' }, 1_500],
@@ -111,7 +111,7 @@ describe('extractDeadline', () => {
     expect(left({ [header as string]: value as string, 'connect-timeout-ms': '70' }, 100)).toBe(70);
   });
 
-  it('no header extends `max` or the deadline of the parent', () => {
+  it('no header extends `maxTimeout` or the deadline of the parent', () => {
     const header = fc.constantFrom(
       'quiesce-timeout-ms',
       'grpc-timeout',
@@ -125,9 +125,11 @@ describe('extractDeadline', () => {
     );
     fc.assert(
       fc.property(fc.dictionary(header, value), (headers) => {
-        const token = extractDeadline(headers, { parent: timeout(500), max: 400, clock });
+        const token = extractDeadline(headers, { signal: timeout(500), maxTimeout: 400, clock });
         expect(token.timeLeft).toBeLessThanOrEqual(400);
-        expect(extractDeadline(headers, { parent: timeout(300), max: 400, clock }).timeLeft).toBeLessThanOrEqual(300);
+        expect(extractDeadline(headers, { signal: timeout(300), maxTimeout: 400, clock }).timeLeft).toBeLessThanOrEqual(
+          300,
+        );
       }),
     );
   });
@@ -136,11 +138,11 @@ describe('extractDeadline', () => {
     const own = new VirtualClock();
     const parent = new CancellationToken();
     const headers = new Headers({ 'quiesce-timeout-ms': '50' });
-    const token = extractDeadline(headers, { parent, name: 'GET /', clock: own });
+    const token = extractDeadline(headers, { signal: parent, name: 'GET /', clock: own });
     await own.advance(50);
     expect([token.isCancelled, parent.isCancelled]).toEqual([true, false]);
     expect(token.reason).toMatchObject({ ms: 50, message: 'Timed out after 50 ms (token "GET /")' });
-    const other = extractDeadline({}, { parent: parent.signal });
+    const other = extractDeadline({}, { signal: parent.signal });
     expect(other.timeLeft).toBeUndefined();
     parent.cancel('gone');
     expect(other.reason).toBe('gone');
@@ -150,7 +152,7 @@ describe('extractDeadline', () => {
     const own = new VirtualClock();
     const token = extractDeadline(
       { 'quiesce-timeout-ms': '50' },
-      { parent: CancellationToken.timeout(99, { clock: own }) },
+      { signal: CancellationToken.timeout(99, { clock: own }) },
     );
     await own.advance(50);
     expect(token.reason).toMatchObject({ ms: 50 });
@@ -172,8 +174,8 @@ describe('extractDeadline', () => {
         /extractDeadline: expected Headers, or an object of head/,
       );
     }
-    expect(() => extractDeadline({}, { max: -1 })).toThrow(/extractDeadline: max must be milliseconds/);
-    expect(() => extractDeadline({}, { parent: {} as never })).toThrow(/extractDeadline: parent: expected an AbortSig/);
+    expect(() => extractDeadline({}, { maxTimeout: -1 })).toThrow(/extractDeadline: maxTimeout must be milliseconds/);
+    expect(() => extractDeadline({}, { signal: {} as never })).toThrow(/extractDeadline: signal: expected an AbortSig/);
     expect(() => extractDeadline({ 'quiesce-timeout-ms': '5' }, { since: 9, clock })).toThrow(/since must be a time/);
   });
 

@@ -98,18 +98,20 @@ export class DrainSequence {
     this.http1.endUpgraded();
     this.http2.sendGoaway();
     // Sockets of sessions that ended before, and that their clients have not closed.
-    const over = [...this.sockets.open].filter((socket) => socket.writableFinished && !this.#isHttp1(socket));
+    const finishedSockets = [...this.sockets.open].filter(
+      (socket) => socket.writableFinished && !this.#isHttp1(socket),
+    );
     const { clock, idleGrace } = settings;
     // One more iteration: data that the system holds unread came in time, and timers run before reading.
-    const timer = clock.setTimer(idleGrace, () => setImmediate(() => this.#sweep(over)), { ref: false });
+    const timer = clock.setTimer(idleGrace, () => setImmediate(() => this.#sweep(finishedSockets)), { ref: false });
     void this.sockets.tracker.wait().then(() => clock.clearTimer(timer));
   }
 
-  #sweep(over: readonly Socket[]): void {
+  #sweep(finishedSockets: readonly Socket[]): void {
     this.http1.sweepAll();
     // A client that has not begun its handshake loses nothing.
     for (const socket of this.sockets.raw) if (socket.bytesRead === 0) socket.destroy();
-    for (const socket of over) socket.destroy();
+    for (const socket of finishedSockets) socket.destroy();
   }
 
   #isHttp1(socket: Socket): boolean {

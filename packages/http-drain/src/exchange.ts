@@ -41,7 +41,7 @@ export class Exchange {
     this.#carrier = carrier;
     this.#method = method;
     this.#url = url;
-    this.#headers = state.settings.maxTime === undefined ? undefined : headers;
+    this.#headers = state.settings.maxTimeout === undefined ? undefined : headers;
     this.#arrived = this.#headers === undefined ? 0 : state.settings.clock.now();
   }
 
@@ -81,12 +81,12 @@ export class Exchange {
   #createToken(): CancellationToken {
     if (this.#ending === 'disconnected') return CancellationToken.alreadyCancelled(clientGone());
     const { deadlineToken: parent, settings } = this.#state;
-    const { maxTime: max, clock } = settings;
+    const { maxTimeout, clock } = settings;
     const name = this.label;
     const token =
       this.#headers === undefined
         ? parent.childToken({ name })
-        : extractDeadline(this.#headers, { parent, name, max, clock, since: this.#arrived });
+        : extractDeadline(this.#headers, { signal: parent, name, maxTimeout, clock, since: this.#arrived });
     if (this.#ending !== undefined) token.dispose();
     return token;
   }

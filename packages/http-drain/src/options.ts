@@ -43,10 +43,10 @@ export interface HttpDrainOptions {
   readonly upgraded?: ((socket: Duplex, request: IncomingMessage) => unknown) | undefined;
   /**
    * Whether the token of a request has the deadline that the headers of the request state, such as `quiesce-timeout-ms` and
-   * `grpc-timeout`: see `extractDeadline` of `@quiesce/http-deadline`. `max`, in milliseconds from 0, limits every request, also
-   * one that states none. Upgraded sockets have no deadline. Default: false.
+   * `grpc-timeout`: see `extractDeadline` of `@quiesce/http-deadline`. `maxTimeout`, in milliseconds from 0, limits every
+   * request, also one that states none. Upgraded sockets have no deadline. Default: false.
    */
-  readonly deadline?: boolean | { readonly max?: number | undefined } | undefined;
+  readonly deadline?: boolean | { readonly maxTimeout?: number | undefined } | undefined;
   /** The clock. Default: the clock of the platform. */
   readonly clock?: Clock | undefined;
 }
@@ -60,7 +60,7 @@ export interface Settings {
   readonly refuse: HttpDrainOptions['refuse'];
   readonly upgraded: HttpDrainOptions['upgraded'];
   /** The longest time of a request, in ms; `undefined`: its headers are not read. */
-  readonly maxTime: number | undefined;
+  readonly maxTimeout: number | undefined;
   readonly clock: Clock;
   readonly signal: CancellationToken | undefined;
 }
@@ -90,18 +90,16 @@ export function settingsOf(given: HttpDrainOptions): Settings {
   checkNumber(isRetryAfter, 'new HttpDrain: retryAfter', 'whole seconds from 0', retryAfter);
   if (refuse !== undefined) checkFunction('new HttpDrain: refuse', refuse);
   if (upgraded !== undefined) checkFunction('new HttpDrain: upgraded', upgraded);
-  const maxTime = maxTimeOf(given.deadline);
+  const maxTimeout = maxTimeoutOf(given.deadline);
   const token = signal === undefined ? undefined : CancellationToken.from(signal, 'new HttpDrain: signal');
-  return { name, idleGrace, cleanupTimeout, retryAfter, refuse, upgraded, maxTime, clock, signal: token };
+  return { name, idleGrace, cleanupTimeout, retryAfter, refuse, upgraded, maxTimeout, clock, signal: token };
 }
 
-function maxTimeOf(deadline: HttpDrainOptions['deadline'] = false): number | undefined {
+function maxTimeoutOf(deadline: HttpDrainOptions['deadline'] = false): number | undefined {
   if (deadline === false) return undefined;
   if (deadline === true) return Number.POSITIVE_INFINITY;
-  const call = 'new HttpDrain: deadline';
-  checkOptions(call, deadline, ['max']);
-  const { max = Number.POSITIVE_INFINITY } = deadline;
-  return checkTime(`${call}: max`, max);
+  checkOptions('new HttpDrain: deadline', deadline, ['maxTimeout']);
+  return deadline.maxTimeout ?? Number.POSITIVE_INFINITY;
 }
 
 /** @throws TypeError for a value that is no such server, and has none as `server` */

@@ -34,8 +34,8 @@ test('`deadline: true` gives the token of a request the deadline that its header
   expect(token.reason).toMatchObject({ ms: 500, message: 'Timed out after 500 ms (token "GET /work")' });
 });
 
-test('`deadline: { max }` limits every request', async () => {
-  const { send, tokenOf } = await kept({ deadline: { max: 400 } });
+test('`deadline: { maxTimeout }` limits every request', async () => {
+  const { send, tokenOf } = await kept({ deadline: { maxTimeout: 400 } });
   const heads = ['', 'quiesce-timeout-ms: 500\r\n', 'quiesce-timeout-ms: 300\r\n', 'quiesce-timeout-ms: soon\r\n'];
   const left = [];
   for (const head of heads) left.push(tokenOf(await send(head)).timeLeft);
@@ -64,7 +64,7 @@ test('a request whose response has ended leaves no timer', async () => {
       served.http.tokenOf(request).onCancelled(() => {});
       response.end('done');
     },
-    { deadline: { max: 60_000 } },
+    { deadline: { maxTimeout: 60_000 } },
   );
   const client = (await served.client()).get('/');
   await client.sees('done');
@@ -74,14 +74,14 @@ test('a request whose response has ended leaves no timer', async () => {
 });
 
 test('an upgraded socket has no deadline', async () => {
-  const served = await serve(() => {}, { deadline: { max: 50 } });
+  const served = await serve(() => {}, { deadline: { maxTimeout: 50 } });
   const upgraded = once(served.server, 'upgrade');
   (await served.client()).socket.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
   expect(served.http.tokenOf((await upgraded)[0]).timeLeft).toBeUndefined();
 });
 
 test('a stream of HTTP/2 has the deadline of its headers', async () => {
-  const { server, port, http } = await serveWith(createHttp2Server(), { deadline: { max: 400 } });
+  const { server, port, http } = await serveWith(createHttp2Server(), { deadline: { maxTimeout: 400 } });
   const session = connectHttp2(`http://127.0.0.1:${port}`);
   onTestFinished(() => session.destroy());
   const left = async (headers: Record<string, string>): Promise<number | undefined> => {
@@ -94,7 +94,7 @@ test('a stream of HTTP/2 has the deadline of its headers', async () => {
 });
 
 test('bad options are refused', () => {
-  for (const deadline of [5, 'yes', null, { maximum: 5 }, { max: -1 }, { max: '5' }]) {
+  for (const deadline of [5, 'yes', null, { maximum: 5 }, { maxTimeout: -1 }, { maxTimeout: '5' }]) {
     expect(() => new HttpDrain(createServer(), { deadline } as never)).toThrow(/new HttpDrain: deadline/);
   }
 });

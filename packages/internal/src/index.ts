@@ -16,7 +16,7 @@ export { isError, isNamed, nameError } from './errors.ts';
 export { callable, ignore } from './functions.ts';
 export { defineDispose, defineHandle } from './handle.ts';
 export { defineInspect } from './inspect.ts';
-export { append, type Chain, detach, type Link, remove } from './list.ts';
+export { append, type Chain, type Link, remove, removeInner } from './list.ts';
 export { defineSource, misused } from './misused.ts';
 export { checkOptions } from './options.ts';
 export { Pair } from './pair.ts';

@@ -24,7 +24,7 @@ export function defineInspect<T extends object>(
   facts: (handle: T) => Facts,
 ): object {
   // An object of a class of the same name, so that the printer handles depth, colours and indentation.
-  const View = { [type.name]: class {} }[type.name] as new () => object;
+  const PrintedClass = { [type.name]: class {} }[type.name] as new () => object;
   const entriesOf = (handle: T): [string, unknown][] => {
     try {
       return Object.entries(facts(handle)).filter(([, value]) => value !== undefined);
@@ -37,7 +37,7 @@ export function defineInspect<T extends object>(
   };
   define(Symbol.toStringTag, type.name);
   define(custom, function inspectFacts(this: T): object {
-    return Object.assign(new View(), Object.fromEntries(entriesOf(this)));
+    return Object.assign(new PrintedClass(), Object.fromEntries(entriesOf(this)));
   });
   define('toJSON', function toJSON(this: T): object {
     return Object.fromEntries(entriesOf(this).map(([key, value]) => [key, jsonOf(value)]));

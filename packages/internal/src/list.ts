@@ -44,14 +44,14 @@ export function append<N extends Link<N>>(chain: Chain<N>, item: N): void {
 export function remove<N extends Link<N>>(chain: Chain<N>, item: N): void {
   const next = item.next === item ? undefined : item.next;
   // The call first: if the stack overflows there, nothing has changed.
-  detach(item);
+  removeInner(item);
   if (chain.head === item) chain.head = next;
 }
 
 /**
  * Removes `item` from between its neighbours. Use it only for an item that is not the first, or for a list that is discarded.
  */
-export function detach<N extends Link<N>>(item: N): void {
+export function removeInner<N extends Link<N>>(item: N): void {
   const next = item.next as N;
   const prev = item.prev as N;
   prev.next = next;

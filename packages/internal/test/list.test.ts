@@ -1,4 +1,4 @@
-import { append, type Chain, detach, type Link, remove } from '@quiesce/internal';
+import { append, type Chain, type Link, remove, removeInner } from '@quiesce/internal';
 import { expect, test } from 'vitest';
 
 interface Item extends Link<Item> {
@@ -58,10 +58,10 @@ test('removing the last item leaves an empty list', () => {
   expect([chain.head, only.next, only.prev]).toEqual([undefined, undefined, undefined]);
 });
 
-test('detach removes an item from between its neighbours', () => {
+test('removeInner removes an item from between its neighbours', () => {
   const [a, b, c] = [item('a'), item('b'), item('c')];
   const chain = chainOf(a, b, c);
-  detach(b);
+  removeInner(b);
   expect(names(chain)).toBe('ac');
   expect([b.next, b.prev]).toEqual([undefined, undefined]);
 });

@@ -1,6 +1,7 @@
 // For Web Workers, in browsers, Deno, Bun and Node.
 
 export {
+  type PortLike,
   type RunInWorkerOptions,
   receiveToken,
   type ServeTasksOptions,

@@ -25,7 +25,7 @@ export interface MapSettings<I, R> {
   /** The time limit of one item, in milliseconds, or `Infinity`. */
   readonly timeout: number;
   /** Ends the taking of items, or `undefined`. */
-  readonly stop: CancellationToken | undefined;
+  readonly stopSignal: CancellationToken | undefined;
   readonly onProgress: ((progress: MapProgress) => void) | undefined;
 }
 
@@ -35,7 +35,7 @@ export async function mapItems<I, R>(
   inherited: Inherited,
   onResult: OnResult<R>,
 ): Promise<void> {
-  const { items, work, concurrency, timeout, stop } = settings;
+  const { items, work, concurrency, timeout, stopSignal } = settings;
   let runningCount = 0;
   /** How many places are taken (invariant 4). */
   let placeCount = 0;
@@ -61,7 +61,7 @@ export async function mapItems<I, R>(
     };
     scope.defer(() => isExhausted || close(), 'close the iterator');
     // Ends a pending `next()`. The cleanup reports an error of `return()`.
-    stopping = stop?.onCancelled(() => void (isTaking && close().catch(ignore)));
+    stopping = stopSignal?.onCancelled(() => void (isTaking && close().catch(ignore)));
     const cancelAll = (reason: unknown): void => {
       ownEnd ??= { reason };
       scope.token.cancel(reason);
@@ -114,11 +114,11 @@ export async function mapItems<I, R>(
       });
       isTaking = false;
       if (outcome.status === 'cancelled') throw outcome.reason;
-      // An item that arrives after `stop` was taken from its source, so it runs.
+      // An item that arrives after `stopSignal` was taken from its source, so it runs.
       if (onStep(outcome.value)) fill();
     };
     const fill = (): void => {
-      while (!isTaking && placeCount < concurrency && !isEnding() && stop?.isCancelled !== true) {
+      while (!isTaking && placeCount < concurrency && !isEnding() && stopSignal?.isCancelled !== true) {
         // An iterator that throws is exhausted, too.
         isExhausted = true;
         const step = iterator.next();
@@ -131,7 +131,7 @@ export async function mapItems<I, R>(
     fill();
   }).finally(() => stopping?.dispose());
   // Nothing failed, so each missing result was cancelled.
-  if (completedCount < startedCount || !(isExhausted || stop?.isCancelled === true)) {
+  if (completedCount < startedCount || !(isExhausted || stopSignal?.isCancelled === true)) {
     throw inherited.signal.isCancelled ? inherited.signal.reason : ownEnd?.reason;
   }
 }

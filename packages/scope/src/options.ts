@@ -111,7 +111,7 @@ export interface MapOptions {
    * Starts no more items once it is cancelled. The running items end as usual, and `map` fulfils with the results so far: those
    * of the first items. `mapUnordered` ends after their results.
    */
-  readonly stop?: CancellationToken | AbortSignal | undefined;
+  readonly stopSignal?: CancellationToken | AbortSignal | undefined;
   /** Called when an item starts, and when it has fulfilled. */
   readonly onProgress?: ((progress: MapProgress) => void) | undefined;
 }

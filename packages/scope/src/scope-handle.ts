@@ -36,15 +36,16 @@ function mapSettings<I, R>(
   work: MapSettings<I, R>['work'],
   options: MapOptions,
 ): MapSettings<I, R> {
-  checkOptions(call, options, ['name', 'concurrency', 'timeout', 'stop', 'onProgress']);
+  checkOptions(call, options, ['name', 'concurrency', 'timeout', 'stopSignal', 'onProgress']);
   const { concurrency = Number.POSITIVE_INFINITY, timeout = Number.POSITIVE_INFINITY, onProgress } = options;
   checkFunction(call, work);
   const { [Symbol.asyncIterator]: iterate } = Object(items) as Partial<AsyncIterable<unknown>>;
   if (typeof iterate !== 'function') checkIterable(call, items, 'a list');
   checkCount(`${call}: concurrency`, concurrency, 1, Number.POSITIVE_INFINITY);
   if (onProgress !== undefined) checkFunction(`${call}: onProgress`, onProgress);
-  const stop = options.stop === undefined ? undefined : CancellationToken.from(options.stop, `${call}: stop`);
-  return { items, work, concurrency, timeout, stop, onProgress };
+  const stopSignal =
+    options.stopSignal === undefined ? undefined : CancellationToken.from(options.stopSignal, `${call}: stopSignal`);
+  return { items, work, concurrency, timeout, stopSignal, onProgress };
 }
 
 /**
@@ -196,16 +197,16 @@ export class Scope implements AsyncDisposable {
    * Runs a function for every item, with a concurrency limit, in a scope of its own.
    *
    * **Timing.** The first items of an iterable start synchronously. Each further item is taken when a running one has ended. After
-   * the first failure, or a cancellation, no item starts. Running items are cancelled and awaited. At `stop`, running items are
-   * only awaited.
+   * the first failure, or a cancellation, no item starts. Running items are cancelled and awaited. At `stopSignal`, running items
+   * are only awaited.
    *
    * **Cancel safety.** An item that was taken is started. A pending `next()` of an async iterator is ended by its `return()`. A
    * receiver of a channel then takes no value; an async generator ends only after the promise that it awaits.
    *
    * @param items an iterable or an async iterable
    * @param work receives the item, a token of its own, and the index from 0
-   * @param options `name`; `concurrency`: how many items run at once; `timeout`: the time limit of an item; `stop`: starts no more
-   *   items; `onProgress`
+   * @param options `name`; `concurrency`: how many items run at once; `timeout`: the time limit of an item; `stopSignal`: starts no
+   *   more items; `onProgress`
    * @returns a task with the results, in the order of the items. Its failure belongs to the code that awaits it. If no code
    *   did, the scope throws it at its end
    * @throws ClosedError as `spawn`; TypeError when `work` is not a function, `items` is not iterable, or an option has
@@ -217,12 +218,12 @@ export class Scope implements AsyncDisposable {
    * const lengths = await scope((s) => s.map(['a', 'bb', 'ccc'], async (word) => word.length, { concurrency: 2 }));
    * console.log(lengths); // => [ 1, 2, 3 ]
    *
-   * const stop = new CancellationToken(); // such as the first Ctrl-C
+   * const stopSignal = new CancellationToken(); // such as the first Ctrl-C
    * const files = ['a', 'b', 'c'];
    * const copy = async (file: string) => {
-   *   if (file === 'b') stop.cancel();
+   *   if (file === 'b') stopSignal.cancel();
    * };
-   * const copied = await scope((s) => s.map(files, copy, { concurrency: 1, stop }));
+   * const copied = await scope((s) => s.map(files, copy, { concurrency: 1, stopSignal }));
    * console.log('left:', files.slice(copied.length)); // => left: [ 'c' ]
    * ```
    */
@@ -255,12 +256,12 @@ export class Scope implements AsyncDisposable {
    * `concurrency` items, so a slow loop lets no more items start. A loop that ends early, by `break`, `return` or `throw`, cancels
    * the running items and awaits them. At the end of the scope's body and tasks, items whose results no code reads are cancelled.
    *
-   * **Cancel safety.** A pending `next()` cannot be given up without its result. To end a loop that waits, use `stop`, or cancel the
-   * scope: results that are there are still read, and then the loop ends.
+   * **Cancel safety.** A pending `next()` cannot be given up without its result. To end a loop that waits, use `stopSignal`, or cancel
+   * the scope: results that are there are still read, and then the loop ends.
    *
    * @param items an iterable or an async iterable
    * @param work receives the item, a token of its own, and the index from 0
-   * @param options as for `map`. At `stop`, the loop ends after the results of the running items
+   * @param options as for `map`. At `stopSignal`, the loop ends after the results of the running items
    * @returns the results, in the order in which the items end. After the first failure, or a cancellation, the loop still gets
    *   the results that are there, and then the error. An error of an item that ends after the loop was left is thrown by the scope
    *   at its end

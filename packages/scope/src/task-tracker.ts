@@ -216,7 +216,7 @@ export class TaskTracker implements Drainable {
     return new Awaitable(new Condition(() => this.#epoch !== epoch, this.#waiting));
   }
 
-  /** The same as `close`: new work is still counted, so stop its source first. */
+  /** Closes the tracker, as `close` does: new work is still counted, so stop its source first. */
   stop(): void {
     this.close();
   }

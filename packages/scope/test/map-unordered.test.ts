@@ -111,7 +111,7 @@ describe('every order of ends and reads', () => {
     };
     await scope(
       async (s) => {
-        const results = s.mapUnordered([0, 1, 2], work, { concurrency, stop, onProgress });
+        const results = s.mapUnordered([0, 1, 2], work, { concurrency, stopSignal: stop, onProgress });
         const read = async (): Promise<void> => {
           const index = reads.push('pending') - 1;
           reads[index] = await results.next().then(
@@ -370,14 +370,14 @@ describe('mapUnordered', () => {
     expect([await rejection(run), results]).toEqual(['deploy', [0, 1]]);
   });
 
-  it('ends at `stop`, after the results of the running items', async () => {
+  it('ends at `stopSignal`, after the results of the running items', async () => {
     const clock = new VirtualClock();
     const stop = new CancellationToken();
     const results: number[] = [];
     await clock.run(() =>
       scope(async (s) => {
         const work = (ms: number): Promise<number> => sleep(ms, { clock }).then(() => ms);
-        for await (const ms of s.mapUnordered([10, 30, 20, 5], work, { concurrency: 2, stop })) {
+        for await (const ms of s.mapUnordered([10, 30, 20, 5], work, { concurrency: 2, stopSignal: stop })) {
           results.push(ms);
           stop.cancel();
         }

@@ -105,7 +105,7 @@ describe('map of an async iterable', () => {
   });
 });
 
-describe('map with `stop`', () => {
+describe('map with `stopSignal`', () => {
   it('starts no more items, awaits the running ones, and fulfils with the results of the first items', async () => {
     const clock = new VirtualClock();
     const stop = new CancellationToken();
@@ -113,7 +113,7 @@ describe('map with `stop`', () => {
       await sleep(clock, 10);
       return `${n} ${token.isCancelled}`;
     };
-    const running = scope((s) => s.map([1, 2, 3, 4, 5], work, { concurrency: 2, stop }));
+    const running = scope((s) => s.map([1, 2, 3, 4, 5], work, { concurrency: 2, stopSignal: stop }));
     await clock.advance(15);
     stop.cancel();
     await clock.advance(10);
@@ -122,14 +122,14 @@ describe('map with `stop`', () => {
 
   it('starts nothing when it is cancelled already', async () => {
     const work = () => expect.unreachable();
-    expect(await scope((s) => s.map([1], work, { stop: AbortSignal.abort() }))).toEqual([]);
+    expect(await scope((s) => s.map([1], work, { stopSignal: AbortSignal.abort() }))).toEqual([]);
   });
 
   it('ends a pending `next` of a receiver, which loses no value', async () => {
     const [tx, rx] = channel<number>(4);
     const stop = new CancellationToken();
     await tx.send(1);
-    const running = scope((s) => s.map(rx.values(), (n) => n, { stop }));
+    const running = scope((s) => s.map(rx.values(), (n) => n, { stopSignal: stop }));
     await turn();
     stop.cancel();
     await tx.send(2);
@@ -144,7 +144,7 @@ describe('map with `stop`', () => {
       yield await arrives();
       yield expect.unreachable() as never;
     }
-    const running = scope((s) => s.map(items(), (n) => n, { stop }));
+    const running = scope((s) => s.map(items(), (n) => n, { stopSignal: stop }));
     stop.cancel();
     fulfil(7);
     expect(await running).toEqual([7]);
@@ -163,7 +163,7 @@ describe('map with `stop`', () => {
       count--;
       remove(...args);
     };
-    await scope((s) => s.map([1, 2, 3], async (n) => n, { stop: signal }));
+    await scope((s) => s.map([1, 2, 3], async (n) => n, { stopSignal: signal }));
     expect(count).toBe(0);
   });
 });

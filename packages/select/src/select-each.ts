@@ -47,8 +47,8 @@ export interface SelectEach {
  * @example
  * ```ts
  * const stop = new CancellationToken();
- * const [tx, jobs] = broadcast<string>(16);
- * for (const job of ['print', 'scan']) tx.send(job);
+ * const [tx, jobs] = channel<string>(16);
+ * for (const job of ['print', 'scan']) await tx.send(job);
  * for await (const outcome of selectEach({ stopped: stop, job: jobs })) {
  *   if (outcome.branch === 'stopped') break;
  *   console.log(outcome.value); // => print

@@ -50,9 +50,9 @@ export interface TrySelect {
  * @see Tokio's try_recv and Go's select with default
  * @example
  * ```ts
- * const [tx, rx] = broadcast<string>(16);
+ * const [tx, rx] = channel<string>(16);
  * console.log(trySelect({ job: rx })); // => { ok: false, why: 'pending' }
- * tx.send('print');
+ * await tx.send('print');
  * const next = trySelect({ job: rx });
  * if (next.ok) console.log(next.branch, next.value); // => job print
  * ```

@@ -12,8 +12,8 @@ import {
 } from './drain-target.ts';
 import type { HookRunner } from './hook-runner.ts';
 import { isEndBy } from './is-end-by.ts';
+import { raceDeadline } from './race-deadline.ts';
 import { DRAINING, type SequenceState, STOPPED } from './sequence-state.ts';
-import { within } from './within.ts';
 
 /** Stops, drains and cuts off the drainables of one shutdown. Numbers of invariants are those of `shutdown-sequence.ts`. */
 export class DrainPhase {
@@ -73,7 +73,7 @@ export class DrainPhase {
     for (let busy = this.#pendingTracker(); busy !== undefined; busy = this.#pendingTracker()) {
       const isAborted = this.#noticeCount === ABORT;
       const until = isAborted ? state.drainEnd : state.cutOffAt;
-      const outcome = await within(busy.wait(), Math.max(0, until - clock.now()), state.forced, clock);
+      const outcome = await raceDeadline(busy.wait(), Math.max(0, until - clock.now()), state.forced, clock);
       if (outcome === 'done') continue;
       // One iteration of the event loop, so that targets with nothing in flight can settle.
       await new Promise((resolve) => setImmediate(resolve));
@@ -88,7 +88,7 @@ export class DrainPhase {
     }
     // After a force, the cleanups of a program that has waited for the others have half of the time. The hooks have the rest.
     if (state.force !== undefined && !this.#programEnd.isCancelled) {
-      await within(this.#rest.wait(), Math.max(0, state.forceEnd - clock.now()) / 2, undefined, clock);
+      await raceDeadline(this.#rest.wait(), Math.max(0, state.forceEnd - clock.now()) / 2, undefined, clock);
     }
     // The remaining hooks share the remaining time. Nothing else is awaited.
     while (!hooks.isEmpty) await wait(hooks.wait());
@@ -101,7 +101,7 @@ export class DrainPhase {
     await this.#hasStarted.cancelled();
     // A target that is added later starts to drain after others have ended.
     while (!stopNow.isCancelled && !this.#others.isEmpty)
-      await within(this.#others.wait(), Number.POSITIVE_INFINITY, stopNow, clock);
+      await raceDeadline(this.#others.wait(), Number.POSITIVE_INFINITY, stopNow, clock);
   }
 
   /** Returns a tracker that this phase still waits for, or `undefined`. */

@@ -4,7 +4,7 @@ import { describeError } from './describe-error.ts';
 import { host } from './host.ts';
 import { isUnread } from './install.ts';
 import type { ProcessLike } from './process-like.ts';
-import { within } from './within.ts';
+import { raceDeadline } from './race-deadline.ts';
 
 /** The parts of a process stream that flushing uses. */
 export interface Flushable {
@@ -42,13 +42,13 @@ export async function flushOutput(
     if (!isUnread(error)) failure ??= error;
   };
   for (const stream of streams) stream.on('error', onError);
-  const isFlushed = (await within(log.flush(), ms ?? AFTER_SIGNAL, undefined, systemClock)) === 'done';
+  const isFlushed = (await raceDeadline(log.flush(), ms ?? AFTER_SIGNAL, undefined, systemClock)) === 'done';
   const isLogged = isFlushed || log.writesAtExit;
   if (!isLogged) warn(`runMain: the logger has not written everything within ${ms ?? AFTER_SIGNAL} ms\n`);
   const flushed = Promise.all(streams.map(flush));
   if (ms === undefined) await select.biased({ flushed, signalled });
   const left = ms === undefined ? AFTER_SIGNAL : Math.max(0, ms - (systemClock.now() - start));
-  await within(flushed, left, undefined, systemClock);
+  await raceDeadline(flushed, left, undefined, systemClock);
   // The event of a write that has failed follows its callback.
   await new Promise((resolve) => setImmediate(resolve));
   for (const stream of streams) stream.off('error', onError);

@@ -1,9 +1,9 @@
 import { CancellationToken, isCancellationOf, TimeoutError, wait } from '@quiesce/cancellation-token';
 import { TaskTracker } from '@quiesce/scope';
 import { type Hook, type HookOutcome, Hooks } from './hooks.ts';
+import { raceDeadline } from './race-deadline.ts';
 import type { ShutdownRequest } from './request.ts';
 import type { SequenceState } from './sequence-state.ts';
-import { within } from './within.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -119,7 +119,7 @@ export class HookRunner {
     // A hook that has forced the shutdown while it was called is given up like any other, unless it has already ended.
     const hasForced = state.force !== before && !isFinal;
     const forced = state.force === undefined && !isFinal ? state.forced : undefined;
-    const waited = await within(work, hasForced ? 0 : limit, forced, clock);
+    const waited = await raceDeadline(work, hasForced ? 0 : limit, forced, clock);
     isGivenUp = end === undefined;
     this.#current = undefined;
     this.#currentToken = undefined;

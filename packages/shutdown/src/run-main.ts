@@ -16,11 +16,11 @@ import { checkInstallOptions, type InstallOptions, installFlags, installOptions 
 import { isEndBy } from './is-end-by.ts';
 import { checkShutdownOptions, type ShutdownOptions, shutdownFlags, shutdownOptions } from './options.ts';
 import { type ProcessLike, processOf } from './process-like.ts';
+import { raceDeadline } from './race-deadline.ts';
 import { Shutdown } from './shutdown.ts';
 import { signalNumber } from './signal-number.ts';
 import { Terminal } from './terminal.ts';
 import { watchWaits } from './watch-waits.ts';
-import { within } from './within.ts';
 
 /** Options for `runMain`. */
 export interface RunMainOptions extends ShutdownOptions, InstallOptions {
@@ -175,7 +175,7 @@ function runProgram(
       stop() {},
       drain: async (given) => {
         const token = CancellationToken.from(given);
-        if ((await within(ended, Number.POSITIVE_INFINITY, token, clock)) === 'forced') throw token.reason;
+        if ((await raceDeadline(ended, Number.POSITIVE_INFINITY, token, clock)) === 'forced') throw token.reason;
       },
     };
     const target = createDrainTarget(program, program.name, { tree: () => s.tree(), program: activity });

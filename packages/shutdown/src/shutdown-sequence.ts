@@ -37,10 +37,10 @@ import type { ShutdownEvent } from './events.ts';
 import { HookRunner } from './hook-runner.ts';
 import type { Hook, Hooks } from './hooks.ts';
 import type { Limits } from './options.ts';
+import { raceDeadline } from './race-deadline.ts';
 import { reasonOf, type ShutdownRequest } from './request.ts';
 import { CLEANUP, DRAINING, FINAL, SequenceState, STOPPED, STOPPING } from './sequence-state.ts';
 import type { ShutdownForce } from './state.ts';
-import { within } from './within.ts';
 
 /** The program of `runMain`, as a target. */
 export interface Program {
@@ -166,7 +166,7 @@ export class ShutdownSequence {
       if (tracker.isEmpty && state.force !== undefined) break;
       const left = Math.max(0, until - clock.now());
       if (!tracker.isEmpty) await wait(tracker.wait());
-      else await within(CancellationToken.never, left, state.forced, clock);
+      else await raceDeadline(CancellationToken.never, left, state.forced, clock);
     }
     state.stopAccepting.cancel(state.reason);
     this.#drains.notify(STOP);

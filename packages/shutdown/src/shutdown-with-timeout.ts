@@ -7,7 +7,7 @@ import {
 } from '@quiesce/cancellation-token';
 import { checkFunction, checkOptions, checkTime } from '@quiesce/internal';
 import { clockOf } from './options.ts';
-import { within } from './within.ts';
+import { raceDeadline } from './race-deadline.ts';
 
 /** Options for `shutdownWithTimeout`. */
 export interface ShutdownWithTimeoutOptions {
@@ -72,10 +72,10 @@ export async function shutdownWithTimeout<T>(
       else if (!isCancellationOf(error, token)) reportUncaught(error);
     },
   );
-  const isGraceful = (await within(work, ms, undefined, clock)) === 'done';
+  const isGraceful = (await raceDeadline(work, ms, undefined, clock)) === 'done';
   // The deadline of the token may have no timer. Reading `isCancelled` detects it.
   if (!isGraceful && !token.isCancelled) token.cancel(new TimeoutError(ms));
-  const hasEnded = isGraceful || (await within(work, cleanupTimeout, undefined, clock)) === 'done';
+  const hasEnded = isGraceful || (await raceDeadline(work, cleanupTimeout, undefined, clock)) === 'done';
   isGivenUp = !hasEnded;
   token.dispose();
   if (end !== undefined && 'error' in end) {

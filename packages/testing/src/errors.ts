@@ -1,4 +1,4 @@
-import type { Report } from './report.ts';
+import type { ExploreReport } from './report.ts';
 
 /** The rule that a failed schedule violates. */
 export type FailureKind =
@@ -47,9 +47,9 @@ export class ScheduleError extends Error {
   /** The events in their order, one line each. */
   readonly story: readonly string[];
   /** How far the exploration came. */
-  readonly report: Report;
+  readonly report: ExploreReport;
 
-  constructor(failure: RunFailure, schedule: string, story: readonly string[], report: Report, message: string) {
+  constructor(failure: RunFailure, schedule: string, story: readonly string[], report: ExploreReport, message: string) {
     super(message, { cause: failure.cause });
     this.kind = failure.kind;
     this.schedule = schedule;
@@ -70,7 +70,7 @@ export class ScheduleError extends Error {
  *   await Promise.all([load(), load()]);
  * };
  * const error = await explore(test, { budget: { schedules: 1 }, demand: Infinity }).catch((reason) => reason);
- * console.log(error instanceof BudgetError, error.report.schedules); // => true 1
+ * console.log(error instanceof BudgetError, error.report.scheduleCount); // => true 1
  * ```
  */
 export class BudgetError extends Error {
@@ -79,9 +79,9 @@ export class BudgetError extends Error {
   /** Stable. */
   readonly code = 'ERR_BUDGET';
   /** How far the exploration came. */
-  readonly report: Report;
+  readonly report: ExploreReport;
 
-  constructor(message: string, report: Report) {
+  constructor(message: string, report: ExploreReport) {
     super(message);
     this.report = report;
   }

@@ -2,10 +2,16 @@ import { Follow, Priorities, RandomWalk, randomNumbers } from './choosers.ts';
 import { BudgetError, errorText, type RunFailure, ScheduleError } from './errors.ts';
 import { installGlobals, refuseFakes } from './globals.ts';
 import { captureHost, checkHost, type Host, node, realProcess } from './host.ts';
-import { type CancelOptions, checkFunction, checkSettings, type ExploreOptions, type Settings } from './options.ts';
+import {
+  type CancelEverywhereOptions,
+  checkFunction,
+  checkSettings,
+  type ExploreOptions,
+  type Settings,
+} from './options.ts';
 import { watchProcess } from './process-events.ts';
 import { CHECKED } from './prune.ts';
-import type { Report } from './report.ts';
+import type { ExploreReport } from './report.ts';
 import { isSameFailure, type Run } from './run.ts';
 import { type Decision, formatSchedule, START } from './schedule.ts';
 import { decisionsOf, type Plan, Search } from './search.ts';
@@ -17,17 +23,17 @@ import type { World } from './world.ts';
 /** The first 16 runs are audited, and then every 16th run. */
 const AUDITED = 16;
 const isAudited = (run: number): boolean => run < AUDITED || run % AUDITED === 0;
-const told: Watch = { audited: true, told: true, countFrom: Number.POSITIVE_INFINITY, waits: true };
+const recorded: Watch = { audited: true, records: true, countFrom: Number.POSITIVE_INFINITY, waits: true };
 
 /** The explorations of this process, one after another. Two copies of the package share it. */
-interface Line {
+interface ExplorationQueue {
   last: Promise<unknown>;
   session: Session | undefined;
 }
 const KEY = Symbol.for('quiesce.testing.explorations');
-const shared = globalThis as { [KEY]?: Line };
-const line: Line = shared[KEY] ?? { last: Promise.resolve(), session: undefined };
-shared[KEY] = line;
+const shared = globalThis as { [KEY]?: ExplorationQueue };
+const queue: ExplorationQueue = shared[KEY] ?? { last: Promise.resolve(), session: undefined };
+shared[KEY] = queue;
 
 /**
  * Runs a test in every order in which pending answers, timers and signals can arrive, within a bound. Returns a report, or rejects with
@@ -53,7 +59,7 @@ shared[KEY] = line;
  * console.log(error.kind, error.cause.message, error.report.foundIn); // => test b came first 2
  * ```
  */
-export function explore(test: (world: World) => unknown, options?: ExploreOptions): Promise<Report> {
+export function explore(test: (world: World) => unknown, options?: ExploreOptions): Promise<ExploreReport> {
   return start('explore', test, options);
 }
 
@@ -65,7 +71,7 @@ export function explore(test: (world: World) => unknown, options?: ExploreOption
  * `explore` finds such a hang. Cancelling costs no deviation: `bound: 1` cancels everywhere in each schedule with one.
  *
  * @param test calls the code under test with fakes of the world and the signal
- * @returns the report; `cancels` counts the positions
+ * @returns the report; `cancelCount` counts the positions
  * @throws ScheduleError when a run does not settle, settles wrongly (`outcome`), or leaves something behind; BudgetError, TypeError and
  *   RangeError as `explore`
  * @example
@@ -75,30 +81,30 @@ export function explore(test: (world: World) => unknown, options?: ExploreOption
  *   const connection = await connect({ signal });
  *   connection.close();
  * });
- * console.log(report.cancels > 5, report.stoppedBy); // => true exhausted
+ * console.log(report.cancelCount > 5, report.stoppedBy); // => true exhausted
  * ```
  */
 export function cancelEverywhere(
   test: (world: World, signal: AbortSignal) => unknown,
-  options?: CancelOptions,
-): Promise<Report> {
+  options?: CancelEverywhereOptions,
+): Promise<ExploreReport> {
   return start('cancelEverywhere', test as Test, options);
 }
 
-async function start(call: string, test: unknown, options: unknown): Promise<Report> {
+async function start(call: string, test: unknown, options: unknown): Promise<ExploreReport> {
   checkHost(call);
   checkFunction(`${call}: the test`, test);
   const settings = checkSettings(call, options);
   if (isNested())
     throw new TypeError(`${call}: a test that is explored cannot explore another: it would wait for itself`);
-  const turn = line.last.then(() => new Exploration(settings, test as Test).run());
-  line.last = turn.catch(() => {});
-  return turn;
+  const result = queue.last.then(() => new Exploration(settings, test as Test).run());
+  queue.last = result.catch(() => {});
+  return result;
 }
 
 /** Whether the caller is code of the run in progress. */
 function isNested(): boolean {
-  const { session } = line;
+  const { session } = queue;
   if (session?.run === undefined || !session.isInStep) return false;
   const id = node.asyncHooks?.executionAsyncId();
   return id === undefined || id === session.turnId || session.run.ownsScope(id);
@@ -134,10 +140,10 @@ class Exploration {
     this.#lastProgress = this.#start;
   }
 
-  async run(): Promise<Report> {
+  async run(): Promise<ExploreReport> {
     const settings = this.#settings;
     this.#session = new Session(settings, this.#host, this.#test);
-    line.session = this.#session;
+    queue.session = this.#session;
     const getRun = (): Run | undefined => this.#session.run;
     const unwatch = watchProcess(getRun);
     let restore: () => void = () => {};
@@ -151,11 +157,11 @@ class Exploration {
       await new Promise<void>((resolve) => this.#session.turns.next(resolve));
       unwatch();
       this.#session.close();
-      line.session = undefined;
+      queue.session = undefined;
     }
   }
 
-  async #systematic(): Promise<Report> {
+  async #systematic(): Promise<ExploreReport> {
     const { bound, schedules, ms, cancel } = this.#settings;
     for (let plan = this.#search.next(); plan !== undefined; plan = this.#search.next()) {
       const stoppedBy = this.#schedules >= schedules ? 'schedules' : this.#elapsed() >= ms ? 'ms' : undefined;
@@ -169,7 +175,7 @@ class Exploration {
           isExtended && this.#settings.overlap !== 'none' ? (plan.decision?.point ?? START) : Number.POSITIVE_INFINITY,
       });
       if (chooser.isRedundant) {
-        this.#search.pruned++;
+        this.#search.prunedCount++;
         await this.#checkPairs(chooser, run);
         continue;
       }
@@ -186,17 +192,17 @@ class Exploration {
     return this.#report(this.#search.isCut ? 'bound' : 'exhausted');
   }
 
-  #budgetEnds(stoppedBy: 'schedules' | 'ms'): Report {
+  #budgetEnds(stoppedBy: 'schedules' | 'ms'): ExploreReport {
     const { call, demand } = this.#settings;
     const report = this.#report(stoppedBy);
     if (report.bound >= demand) return report;
-    const budget = stoppedBy === 'ms' ? `${this.#settings.ms} ms` : `${report.schedules} schedules`;
+    const budget = stoppedBy === 'ms' ? `${this.#settings.ms} ms` : `${report.scheduleCount} schedules`;
     const wanted = demand === Number.POSITIVE_INFINITY ? 'All schedules were' : `Bound ${demand} was`;
     const text = `${call}: the budget of ${budget} ended at bound ${report.bound}. ${wanted} demanded`;
     throw new BudgetError(`${text}: raise budget, or lower demand`, report);
   }
 
-  async #sample(): Promise<Report> {
+  async #sample(): Promise<ExploreReport> {
     const { strategy, depth, schedules, ms } = this.#settings;
     while (this.#schedules < schedules) {
       if (this.#elapsed() >= ms) return this.#report('ms');
@@ -210,9 +216,9 @@ class Exploration {
     return this.#report('schedules');
   }
 
-  async #replay(decisions: readonly Decision[]): Promise<Report> {
+  async #replay(decisions: readonly Decision[]): Promise<ExploreReport> {
     const chooser = new Follow(decisions);
-    const run = await this.#session.execute(chooser, told);
+    const run = await this.#session.execute(chooser, recorded);
     this.#count(run);
     const [missed] = chooser.left;
     const misfit =
@@ -243,7 +249,7 @@ class Exploration {
   async #judge(run: Run): Promise<void> {
     if (run.failure === undefined && run.suspect === undefined) return;
     if (run.failure !== undefined) this.#foundIn = this.#schedules;
-    const again = await this.#session.execute(new Follow(run.decisions), told);
+    const again = await this.#session.execute(new Follow(run.decisions), recorded);
     if (run.failure === undefined) {
       if (again.failure === undefined) {
         // The handle belongs to the runner.
@@ -271,7 +277,7 @@ class Exploration {
       return isSame ? run.decisions : undefined;
     });
     if (smaller === failed.decisions) return this.#error(failure, failed);
-    const run = await this.#session.execute(new Follow(smaller), told);
+    const run = await this.#session.execute(new Follow(smaller), recorded);
     return isSameFailure(run.failure, failure)
       ? this.#error(run.failure as RunFailure, run)
       : this.#error(failure, failed);
@@ -293,9 +299,9 @@ class Exploration {
     this.#foundIn = this.#schedules;
     const before = await this.#session.execute(
       new Follow(decisions.filter((decision) => decision.point < point)),
-      told,
+      recorded,
     );
-    const now = await this.#session.execute(new Follow(decisions), told);
+    const now = await this.#session.execute(new Follow(decisions), recorded);
     const at = (one: Run): string => one.story?.possibilities[point] ?? 'the run ended earlier';
     const met =
       at(before) === at(now)
@@ -341,7 +347,7 @@ class Exploration {
     const message = [
       `${failure.kind}: ${errorText(failure.cause)}${place}`,
       ...story,
-      `${run.decisions.length === 0 ? 'This is the default order' : '◂ differs from the default order'}. Schedule ${report.foundIn}, ${Math.round(report.ms)} ms. ` +
+      `${run.decisions.length === 0 ? 'This is the default order' : '◂ differs from the default order'}. Schedule ${report.foundIn}, ${Math.round(report.durationMs)} ms. ` +
         `Again: ${call}(test, { replay: '${schedule}' }), or QUIESCE_REPLAY='${schedule}'`,
     ].join('\n');
     return new ScheduleError(failure, schedule, story, report, message);
@@ -351,19 +357,19 @@ class Exploration {
     return this.#host.now() - this.#start;
   }
 
-  #report(stoppedBy: Report['stoppedBy']): Report {
+  #report(stoppedBy: ExploreReport['stoppedBy']): ExploreReport {
     const isDone = stoppedBy === 'exhausted' || stoppedBy === 'bound';
     return {
-      schedules: this.#schedules,
+      scheduleCount: this.#schedules,
       foundIn: this.#foundIn,
-      pruned: this.#search.pruned,
-      cancels: this.#cancels,
-      points: this.#schedules === 0 ? 0 : this.#points / this.#schedules,
+      prunedCount: this.#search.prunedCount,
+      cancelCount: this.#cancels,
+      meanPointCount: this.#schedules === 0 ? 0 : this.#points / this.#schedules,
       depth: this.#depth,
       bound: isDone ? this.#settings.bound : this.#search.finished,
-      complete: stoppedBy === 'exhausted',
+      isComplete: stoppedBy === 'exhausted',
       stoppedBy,
-      ms: this.#elapsed(),
+      durationMs: this.#elapsed(),
     };
   }
 
@@ -376,7 +382,7 @@ class Exploration {
     const report = this.#report(undefined);
     progress?.(report);
     if (this.#prints)
-      realProcess?.stderr?.write(`${this.#settings.call}: ${report.schedules} schedules, bound ${report.bound}\n`);
+      realProcess?.stderr?.write(`${this.#settings.call}: ${report.scheduleCount} schedules, bound ${report.bound}\n`);
   }
 }
 

@@ -4,10 +4,10 @@ import type { Run } from './run.ts';
 import { type Alternative, FRESH, type Slowness, type SlowSource } from './source.ts';
 import { isThenable } from './thenable.ts';
 
-const failures = new WeakSet<Failure>();
+const failures = new WeakSet<FailureOutcome>();
 
 /** An outcome that rejects. Made by `failure`. */
-export class Failure {
+export class FailureOutcome {
   /** The error with which the operation rejects. */
   readonly error: unknown;
 
@@ -29,15 +29,15 @@ export class Failure {
  *   const load = world.external('load', ['page', offline]);
  *   await load().catch((error) => world.log(error.message));
  * });
- * console.log(report.schedules); // => 2
+ * console.log(report.scheduleCount); // => 2
  * ```
  */
-export function failure(error: unknown): Failure {
-  return new Failure(error);
+export function failure(error: unknown): FailureOutcome {
+  return new FailureOutcome(error);
 }
 
 /** When the function of a fake runs. */
-export type Effect = 'between' | 'answer' | 'call';
+export type EffectTime = 'between' | 'answer' | 'call';
 
 /** The properties that all operations of one fake function share. */
 export interface OperationKind {
@@ -46,7 +46,7 @@ export interface OperationKind {
   readonly fn: ((args: unknown[]) => unknown) | undefined;
   /** Outcomes of a list, or further outcomes of a function. */
   readonly outcomes: readonly unknown[];
-  readonly effect: Effect;
+  readonly effect: EffectTime;
   readonly abortable: boolean;
   readonly within: number | undefined;
   readonly detached: boolean;
@@ -133,9 +133,10 @@ export class Operation implements SlowSource {
     if (variant === HANDLED) return `${this.label} is handled`;
     const { fn, outcomes } = this.#operation;
     if (fn !== undefined && variant === 0)
-      return `${this.label} ${this.#result instanceof Failure ? 'fails' : 'answers'}`;
+      return `${this.label} ${this.#result instanceof FailureOutcome ? 'fails' : 'answers'}`;
     const outcome = outcomes[fn === undefined ? variant : variant - 1];
-    if (failures.has(outcome as Failure)) return `${this.label} fails with ${failureText((outcome as Failure).error)}`;
+    if (failures.has(outcome as FailureOutcome))
+      return `${this.label} fails with ${failureText((outcome as FailureOutcome).error)}`;
     return `${this.label} answers${outcomes.length > 1 ? ` ${show(outcome)}` : ''}`;
   }
 
@@ -153,9 +154,9 @@ export class Operation implements SlowSource {
     const { fn, outcomes, effect } = this.#operation;
     if (fn !== undefined && variant === 0 && effect === 'answer') this.#handle();
     const outcome = fn === undefined ? outcomes[variant] : variant === 0 ? this.#result : outcomes[variant - 1];
-    const isFailure = failures.has(outcome as Failure);
+    const isFailure = failures.has(outcome as FailureOutcome);
     this.#end(!isFailure);
-    if (isFailure) this.#reject((outcome as Failure).error);
+    if (isFailure) this.#reject((outcome as FailureOutcome).error);
     else this.#resolve(outcome);
   }
 
@@ -167,7 +168,7 @@ export class Operation implements SlowSource {
     try {
       this.#result = fn?.(this.#args);
     } catch (error) {
-      this.#result = new Failure(error);
+      this.#result = new FailureOutcome(error);
     } finally {
       this.#run.handling = outer;
     }
@@ -181,7 +182,7 @@ export class Operation implements SlowSource {
       },
       (error: unknown) => {
         pending();
-        if (this.#result === result) this.#result = new Failure(error);
+        if (this.#result === result) this.#result = new FailureOutcome(error);
       },
     );
   }

@@ -1,6 +1,6 @@
 import { show } from './errors.ts';
 import { realProcess } from './host.ts';
-import type { Report } from './report.ts';
+import type { ExploreReport } from './report.ts';
 import { parseSchedule, type Schedule } from './schedule.ts';
 
 /** Options for `explore`. */
@@ -33,7 +33,7 @@ export interface ExploreOptions {
   /** Types of real resources that the test may create. Default: none. */
   readonly ignore?: readonly string[] | undefined;
   /** After how many timers and steps a slow event is first again: integers from 1. Default: 8 and 50. */
-  readonly patience?: { readonly timers?: number | undefined; readonly steps?: number | undefined } | undefined;
+  readonly fairAfter?: { readonly timers?: number | undefined; readonly steps?: number | undefined } | undefined;
   /** The longest run: an integer from 1. Default: 1,000. */
   readonly steps?: number | undefined;
   /** Whether timers, time and `Math.random` are replaced. Default: `true`. */
@@ -41,11 +41,11 @@ export interface ExploreOptions {
   /** The time at the start of each run, as a date or in ms since 1970. Default: 2030-01-01 UTC. */
   readonly now?: Date | number | undefined;
   /** Called at most once a second while the exploration runs. */
-  readonly progress?: ((report: Report) => void) | undefined;
+  readonly progress?: ((report: ExploreReport) => void) | undefined;
 }
 
 /** Options for `cancelEverywhere`. */
-export interface CancelOptions extends ExploreOptions {
+export interface CancelEverywhereOptions extends ExploreOptions {
   /** How the test may end after a cancellation. Default: `'reason or value'`. */
   readonly outcome?: 'reason or value' | 'reason' | 'any' | undefined;
 }
@@ -67,25 +67,25 @@ export interface Settings {
   readonly replay: Schedule | undefined;
   readonly leftovers: boolean;
   readonly ignore: ReadonlySet<string>;
-  readonly patience: { readonly timers: number; readonly steps: number };
+  readonly fairAfter: { readonly timers: number; readonly steps: number };
   readonly steps: number;
   readonly globals: boolean;
   readonly now: number;
-  readonly progress: ((report: Report) => void) | undefined;
+  readonly progress: ((report: ExploreReport) => void) | undefined;
   readonly outcome: 'reason or value' | 'reason' | 'any';
 }
 
 const known =
-  'bound strategy seed depth budget demand overlap late commutes replay leftovers ignore patience steps globals now progress'.split(
+  'bound strategy seed depth budget demand overlap late commutes replay leftovers ignore fairAfter steps globals now progress'.split(
     ' ',
   );
 
 /** @throws TypeError or RangeError that names the option */
 export function checkSettings(call: string, options: unknown): Settings {
   const cancel = call === 'cancelEverywhere';
-  const given = checkKnown(call, '', options, cancel ? [...known, 'outcome'] : known) as CancelOptions;
+  const given = checkKnown(call, '', options, cancel ? [...known, 'outcome'] : known) as CancelEverywhereOptions;
   const budget = checkKnown(call, 'budget', given.budget, ['schedules', 'ms']) as { schedules?: number; ms?: number };
-  const patience = checkKnown(call, 'patience', given.patience, ['timers', 'steps']) as {
+  const fairAfter = checkKnown(call, 'fairAfter', given.fairAfter, ['timers', 'steps']) as {
     timers?: number;
     steps?: number;
   };
@@ -119,9 +119,9 @@ export function checkSettings(call: string, options: unknown): Settings {
         : parseSchedule(given.replay === undefined ? `${call}: QUIESCE_REPLAY` : `${call}: replay`, replay),
     leftovers: choice(call, 'leftovers', given.leftovers, ['fail', 'ignore']) === 'fail',
     ignore: names(call, given.ignore),
-    patience: {
-      timers: count('patience.timers', patience.timers, 1, 8),
-      steps: count('patience.steps', patience.steps, 1, 50),
+    fairAfter: {
+      timers: count('fairAfter.timers', fairAfter.timers, 1, 8),
+      steps: count('fairAfter.steps', fairAfter.steps, 1, 50),
     },
     steps: count('steps', given.steps, 1, 1_000),
     globals: flag(call, 'globals', given.globals),

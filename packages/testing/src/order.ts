@@ -2,7 +2,7 @@
 //
 //   1. the first immediate
 //   2. operations and streams in order of start; those that another operation passed over come last
-//   3. signals and acts that `patience.timers` firings passed over
+//   3. signals and acts that `fairAfter.timers` firings passed over
 //   4. timers
 //   5. operations that a timer passed over
 //   6. other signals and acts
@@ -24,7 +24,7 @@ export function listAlternatives(run: Run): Alternative[] {
   const signalsFirst = run.steps * 2 > settings.steps;
   const interrupt = (isPatient: boolean): void => {
     for (const source of interruptions) {
-      const hasWaited = run.firings - source.since >= settings.patience.timers;
+      const hasWaited = run.firings - source.since >= settings.fairAfter.timers;
       if (hasWaited !== isPatient && source.isPossible()) list.push(source.alternative);
     }
   };
@@ -52,7 +52,7 @@ function addOperations(run: Run, list: Alternative[]): SlowSource[] {
   const fresh: SlowSource[] = [];
   const slow: SlowSource[] = [];
   const slower: SlowSource[] = [];
-  const { steps, timers } = run.settings.patience;
+  const { steps, timers } = run.settings.fairAfter;
   for (const source of run.operations) {
     if (source.slowness === FRESH) fresh.push(source);
     else if (run.steps - source.slowSince >= steps || run.firings - source.slowFirings >= timers) again.push(source);

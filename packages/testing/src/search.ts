@@ -70,7 +70,7 @@ export class Search {
   #level = 0;
   #isStarted = false;
   /** How many schedules were left out because they equal others. */
-  pruned = 0;
+  prunedCount = 0;
   /** Whether schedules beyond the bound exist. */
   isCut = false;
 
@@ -112,9 +112,9 @@ export class Search {
       this.#add(cost + 1, this.#withCost(plan, tail));
     } else if (!this.isCut) {
       // Counted again for the schedules that are run: only the answer is needed here.
-      const { pruned } = this;
+      const { prunedCount } = this;
       this.isCut = this.#withCost(plan, tail).next().done === false;
-      this.pruned = pruned;
+      this.prunedCount = prunedCount;
     }
   }
 
@@ -155,7 +155,7 @@ export class Search {
       const free = plan.isCancelled || !this.#settings.cancel ? -1 : tail.free[i];
       for (let choice = 1; choice < (tail.counts[i] ?? 0); choice++) {
         if (choice === free) continue;
-        if (tail.asleep?.[i]?.has(choice) === true) this.pruned++;
+        if (tail.asleep?.[i]?.has(choice) === true) this.prunedCount++;
         else yield extended(plan, choose(tail.first + i, choice), 1, tail, i, false);
       }
     }
@@ -186,7 +186,7 @@ export class Search {
 
   #isObserved(tail: Tail, i: number): boolean {
     const late = tail.late[i];
-    if (late === UNOBSERVED) this.pruned++;
+    if (late === UNOBSERVED) this.prunedCount++;
     return late === OBSERVED;
   }
 }

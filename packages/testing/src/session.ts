@@ -15,14 +15,14 @@ export interface Watch {
   /** Knows the resources of the test itself, and their places. */
   readonly audited: boolean;
   /** Records the events. */
-  readonly told: boolean;
+  readonly records: boolean;
   /** The first point whose rounds are counted. */
   readonly countFrom: number;
   /** Waits for something real when nothing is possible. */
   readonly waits: boolean;
 }
 
-export const plain: Watch = { audited: false, told: false, countFrom: Number.POSITIVE_INFINITY, waits: false };
+export const plain: Watch = { audited: false, records: false, countFrom: Number.POSITIVE_INFINITY, waits: false };
 
 /** The state that all runs of one exploration share. */
 export class Session {
@@ -51,7 +51,7 @@ export class Session {
 
   /** Calls the test once, with these choices. Resolves when the run is over; never rejects. */
   execute(chooser: Chooser, watch: Watch): Promise<Run> {
-    const run = new Run(this.settings, chooser, this.#names, watch.told ? new Story() : undefined);
+    const run = new Run(this.settings, chooser, this.#names, watch.records ? new Story() : undefined);
     this.run = run;
     if (watch.audited) this.audit = new Audit(run, this.handles);
     if (watch.countFrom < Number.POSITIVE_INFINITY) this.rounds.start();

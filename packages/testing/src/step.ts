@@ -137,12 +137,12 @@ export class Step {
       this.#end();
       return;
     }
-    this.#tell(list, chosen, decision);
+    this.#recordStep(list, chosen, decision);
     this.#perform(list, chosen, decision, other);
     this.#session.turns.next(this.#after);
   }
 
-  #tell(list: Alternative[], chosen: Alternative, decision: Decision): void {
+  #recordStep(list: Alternative[], chosen: Alternative, decision: Decision): void {
     const run = this.#run;
     const isDefault = decision.choice === 0 && !decision.late && decision.overlap === undefined;
     if (isDefault && run.story === undefined) return;

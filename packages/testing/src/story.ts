@@ -6,7 +6,7 @@ import type { VirtualTimer } from './timers.ts';
 const LONGEST = 60;
 const MARK = '◂';
 
-interface Line {
+interface StoryLine {
   readonly text: string;
   readonly deviates: boolean;
   readonly notes: string[];
@@ -14,7 +14,7 @@ interface Line {
 
 /** Describes a run in readable lines. */
 export class Story {
-  readonly #lines: Line[] = [];
+  readonly #lines: StoryLine[] = [];
   /** The possibilities at each point. */
   readonly possibilities: string[] = [];
   /** Names that started in this step, and timers that were set. */

@@ -2,7 +2,7 @@ import type { Clock, Timer, TimerOptions } from '@quiesce/cancellation-token';
 import { show } from './errors.ts';
 import { fakeFetch } from './fetch.ts';
 import { Interruption, WorldSignal } from './interruption.ts';
-import { type Effect, Failure, Operation, type OperationKind, showArguments } from './operation.ts';
+import { type EffectTime, FailureOutcome, Operation, type OperationKind, showArguments } from './operation.ts';
 import { checkCount, checkFunction, checkKnown, checkNumber, choice, flag, wrongKind } from './options.ts';
 import { placeHere } from './place.ts';
 import { Resource, resourceHandle, resourceOf, type WorldResource } from './resource.ts';
@@ -17,7 +17,7 @@ export interface OperationOptions<Args extends readonly unknown[] = readonly unk
    * When the function runs: as an event of its own between call and answer, with the answer, or at the call.
    * Default: `'between'`.
    */
-  readonly effect?: Effect | undefined;
+  readonly effect?: EffectTime | undefined;
   /** Further outcomes, which reject. Default: none. */
   readonly failures?: readonly unknown[] | undefined;
   /** Whether a signal among the arguments, or in the last one, rejects the operation. Default: `true`. */
@@ -39,7 +39,7 @@ export interface EventsOptions {
 }
 
 /** A fake function. Each call is a pending operation; it takes a trailing `{ signal }`, too. */
-export type External<Args extends unknown[], Value> = (
+export type ExternalFunction<Args extends unknown[], Value> = (
   ...args: Args | [...args: Args, options: { readonly signal?: AbortSignal | undefined }]
 ) => Promise<Value>;
 
@@ -84,12 +84,12 @@ export class World {
     name: string,
     answer: (...args: Args) => Value,
     options?: OperationOptions<Args>,
-  ): External<Args, Exclude<Awaited<Value>, Failure>>;
+  ): ExternalFunction<Args, Exclude<Awaited<Value>, FailureOutcome>>;
   external<Value>(
     name: string,
     outcomes: readonly Value[],
     options?: OperationOptions<never[]>,
-  ): (...args: unknown[]) => Promise<Exclude<Value, Failure>>;
+  ): (...args: unknown[]) => Promise<Exclude<Value, FailureOutcome>>;
   external(name: string, answer: unknown, options?: OperationOptions<never[]>): (...args: unknown[]) => Promise<never> {
     checkName('world.external', name);
     const kind = operationKind('world.external', name, answer, options);
@@ -291,7 +291,7 @@ function operationKind(
     checkNumber(typeof within === 'number' && within > 0, `${call}: within`, 'milliseconds above 0', within);
   }
   if (label !== undefined) checkFunction(`${call}: label`, label);
-  const failed = failures.map((error) => (error instanceof Failure ? error : new Failure(error)));
+  const failed = failures.map((error) => (error instanceof FailureOutcome ? error : new FailureOutcome(error)));
   return {
     label: label === undefined ? (args) => `${name}(${showArguments(args)})` : (args) => String(label(...args)),
     fn: isList ? undefined : (args) => (answer as (...args: unknown[]) => unknown)(...args),

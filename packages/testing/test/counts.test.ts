@@ -22,6 +22,6 @@ test.each([
     },
     { bound: Number.POSITIVE_INFINITY },
   );
-  expect(report).toMatchObject({ schedules: expected, stoppedBy: 'exhausted', complete: true });
+  expect(report).toMatchObject({ scheduleCount: expected, stoppedBy: 'exhausted', isComplete: true });
   expect(orders.size).toBe(expected);
 });

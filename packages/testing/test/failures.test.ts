@@ -1,5 +1,5 @@
 import {
-  type CancelOptions,
+  type CancelEverywhereOptions,
   cancelEverywhere,
   type ExploreOptions,
   explore,
@@ -17,7 +17,7 @@ async function failureOf(run: Promise<unknown>): Promise<ScheduleError> {
   return error as ScheduleError;
 }
 const exploring = (body: (world: World) => unknown, options?: ExploreOptions) => failureOf(explore(body, options));
-const cancelling = (body: (world: World, signal: AbortSignal) => unknown, options?: CancelOptions) =>
+const cancelling = (body: (world: World, signal: AbortSignal) => unknown, options?: CancelEverywhereOptions) =>
   failureOf(cancelEverywhere(body, options));
 
 test('a test that rejects fails with its own error as the cause', async () => {
@@ -154,13 +154,13 @@ test('a run without an end fails after `steps`, and names its last events', asyn
   );
 });
 
-test('a polling loop ends, because a signal comes after `patience.timers` firings', async () => {
+test('a polling loop ends, because a signal comes after `fairAfter.timers` firings', async () => {
   const report = await explore(
     async (world) => {
       const signal = world.signal('stop');
       while (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 100));
     },
-    { bound: 0, patience: { timers: 3 } },
+    { bound: 0, fairAfter: { timers: 3 } },
   );
   expect(report.depth).toBeLessThanOrEqual(5);
 });
@@ -271,7 +271,7 @@ test('a cancelled test may fulfil or reject with the reason, one that it caused 
       throw new Error('wrapped', { cause: error });
     }
   });
-  expect(wrapped.cancels).toBeGreaterThan(2);
+  expect(wrapped.cancelCount).toBeGreaterThan(2);
   const swallowed = async (world: World, signal: AbortSignal) => {
     await wait(world, signal).catch(() => {});
   };

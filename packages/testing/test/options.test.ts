@@ -22,8 +22,8 @@ const wrong: [string, unknown, new (text: string) => Error][] = [
   ['replay', '3:1,2:1', TypeError],
   ['leftovers', false, TypeError],
   ['ignore', 'Timeout', TypeError],
-  ['patience', 8, TypeError],
-  ['patience', { timers: 0 }, RangeError],
+  ['fairAfter', 8, TypeError],
+  ['fairAfter', { timers: 0 }, RangeError],
   ['steps', 0, RangeError],
   ['globals', 1, TypeError],
   ['now', 'today', TypeError],
@@ -92,7 +92,7 @@ test('a time that is not a number is a TypeError, and one out of its range a Ran
 test('`QUIESCE_REPLAY` is the default of `replay`', async () => {
   process.env['QUIESCE_REPLAY'] = '-';
   try {
-    expect(await explore(() => {})).toMatchObject({ stoppedBy: 'replay', schedules: 1 });
+    expect(await explore(() => {})).toMatchObject({ stoppedBy: 'replay', scheduleCount: 1 });
     process.env['QUIESCE_REPLAY'] = 'wrong';
     await expect(explore(() => {})).rejects.toThrow(/^explore: QUIESCE_REPLAY must be a schedule string such as/);
   } finally {

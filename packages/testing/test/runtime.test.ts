@@ -11,7 +11,7 @@ const isNode =
   !('navigator' in globalThis && /Workers/.test(navigator.userAgent));
 
 it.runIf(isNode)('explore explores on Node', async () => {
-  expect((await explore(async () => {})).schedules).toBe(1);
+  expect((await explore(async () => {})).scheduleCount).toBe(1);
 });
 
 it.skipIf(isNode)('explore refuses other runtimes by name', async () => {

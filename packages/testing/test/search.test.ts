@@ -1,4 +1,11 @@
-import { BudgetError, cancelEverywhere, explore, type Report, ScheduleError, type World } from '@quiesce/testing';
+import {
+  BudgetError,
+  cancelEverywhere,
+  type ExploreReport,
+  explore,
+  ScheduleError,
+  type World,
+} from '@quiesce/testing';
 import { expect, test } from 'vitest';
 
 const three = async (world: World) => {
@@ -27,30 +34,30 @@ test('a bound of n runs all schedules with up to n deviations, each once', async
     );
     expect(new Set(orders).size).toBe(orders.length);
     expect(report.stoppedBy).toBe(orders.length === 6 ? 'exhausted' : 'bound');
-    counts.push(report.schedules);
+    counts.push(report.scheduleCount);
   }
   expect(counts).toEqual([1, 4, 6, 6]);
 });
 
-test('an operation that was passed over is slow until patience ends', async () => {
-  const body = (patience: number) => async (world: World) => {
+test('an operation that was passed over is slow until `fairAfter` steps', async () => {
+  const body = (fairAfter: number) => async (world: World) => {
     const load = world.external('load', ['page']);
     let others = 0;
     const slow = load('slow').then(() => others);
     for (; others < 10; others++) await load(others);
     const seen = await slow;
-    if (seen === patience) throw new Error('found');
+    if (seen === fairAfter) throw new Error('found');
   };
   await expect(explore(body(10), { bound: 1, overlap: 'none' })).rejects.toThrow(/found/);
-  await expect(explore(body(10), { bound: 1, patience: { steps: 5 } })).resolves.toMatchObject({ stoppedBy: 'bound' });
+  await expect(explore(body(10), { bound: 1, fairAfter: { steps: 5 } })).resolves.toMatchObject({ stoppedBy: 'bound' });
 });
 
 test('a budget of schedules ends the exploration, and `demand` makes that an error', async () => {
   const report = await explore(three, { budget: { schedules: 2 }, demand: 0 });
-  expect(report).toMatchObject({ schedules: 2, stoppedBy: 'schedules', bound: 0, complete: false });
+  expect(report).toMatchObject({ scheduleCount: 2, stoppedBy: 'schedules', bound: 0, isComplete: false });
   const error = await explore(three, { budget: { schedules: 2 } }).catch((reason: BudgetError) => reason);
   expect(error).toBeInstanceOf(BudgetError);
-  expect(error).toMatchObject({ name: 'BudgetError', code: 'ERR_BUDGET', report: { schedules: 2, bound: 0 } });
+  expect(error).toMatchObject({ name: 'BudgetError', code: 'ERR_BUDGET', report: { scheduleCount: 2, bound: 0 } });
   await expect(explore(three, { bound: 1, demand: Number.POSITIVE_INFINITY, budget: { ms: 0.001 } })).rejects.toThrow(
     BudgetError,
   );
@@ -82,7 +89,7 @@ test.each(['random', 'pct'] as const)('the strategy %s is seeded, and its failur
 
 test('`pct` and `random` end with their budget', async () => {
   const report = await explore(three, { strategy: 'random', budget: { schedules: 20 } });
-  expect(report).toMatchObject({ schedules: 20, stoppedBy: 'schedules' });
+  expect(report).toMatchObject({ scheduleCount: 20, stoppedBy: 'schedules' });
 });
 
 test('`commutes` leaves one order of n commuting operations', async () => {
@@ -93,8 +100,8 @@ test('`commutes` leaves one order of n commuting operations', async () => {
     },
     { bound: Number.POSITIVE_INFINITY, commutes: () => true },
   );
-  expect(report).toMatchObject({ schedules: 1, stoppedBy: 'exhausted' });
-  expect(report.pruned).toBeGreaterThan(0);
+  expect(report).toMatchObject({ scheduleCount: 1, stoppedBy: 'exhausted' });
+  expect(report.prunedCount).toBeGreaterThan(0);
 });
 
 test('`commutes` keeps the orders of events that do not commute', async () => {
@@ -145,9 +152,9 @@ test('late variants that the test cannot observe are pruned', async () => {
   };
   const blind = await explore(body(false), { bound: 1 });
   const seeing = await explore(body(true), { bound: 1 });
-  expect(seeing.schedules).toBe(blind.schedules + 1);
-  expect(blind.pruned).toBe(1);
-  expect((await explore(body(true), { bound: 1, late: false })).schedules).toBe(blind.schedules);
+  expect(seeing.scheduleCount).toBe(blind.scheduleCount + 1);
+  expect(blind.prunedCount).toBe(1);
+  expect((await explore(body(true), { bound: 1, late: false })).scheduleCount).toBe(blind.scheduleCount);
 });
 
 test('a late event moves time to the next timer, which then fires', async () => {
@@ -190,7 +197,7 @@ test('a signal overlaps a step after every round of jobs', async () => {
   );
   expect([...seen].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   const without = await explore(three, { overlap: 'none' });
-  expect(report.schedules).toBeGreaterThan(without.schedules);
+  expect(report.scheduleCount).toBeGreaterThan(without.scheduleCount);
 });
 
 test('`overlap: all` lets operations overlap', async () => {
@@ -219,7 +226,7 @@ test('`cancelEverywhere` counts the positions that it tries, and cancels at no c
     runs++;
     await world.external('load', ['page'])({ signal });
   });
-  expect(report).toMatchObject({ schedules: runs, cancels: runs - 1, bound: 0 });
+  expect(report).toMatchObject({ scheduleCount: runs, cancelCount: runs - 1, bound: 0 });
   const deeper = await cancelEverywhere(
     async (world, signal) => {
       const load = world.external('load', ['page']);
@@ -227,7 +234,7 @@ test('`cancelEverywhere` counts the positions that it tries, and cancels at no c
     },
     { bound: 1, leftovers: 'ignore' },
   );
-  expect(deeper.cancels).toBeGreaterThan(report.cancels);
+  expect(deeper.cancelCount).toBeGreaterThan(report.cancelCount);
 });
 
 test('a signal aborts inside the first step, too', async () => {
@@ -277,7 +284,7 @@ test('a failure with needless decisions is shrunk', async () => {
 
 test('a replay runs one schedule, and a string that does not fit fails with what is possible', async () => {
   const report = await explore(three, { replay: '0:1,1:1' });
-  expect(report).toMatchObject({ schedules: 1, stoppedBy: 'replay' });
+  expect(report).toMatchObject({ scheduleCount: 1, stoppedBy: 'replay' });
   const wrong = (await explore(three, { replay: '0:7' }).catch((reason) => reason)) as ScheduleError;
   expect(wrong.kind).toBe('replay');
   expect(wrong.message).toMatch(/point 0 has only 3 possibilities: 0: load\(1\) answers, 1: load\(2\) answers/);
@@ -286,7 +293,7 @@ test('a replay runs one schedule, and a string that does not fit fails with what
 });
 
 test('`progress` is called with a report, at most once a second', async () => {
-  const reports: Report[] = [];
+  const reports: ExploreReport[] = [];
   const start = performance.now();
   await explore(three, {
     strategy: 'random',

@@ -47,7 +47,7 @@ export async function explored(runs: number): Promise<void> {
     budget: { schedules: runs },
     demand: 0,
   });
-  if (report.schedules !== runs) throw new Error(`${report.schedules} schedules were run`);
+  if (report.scheduleCount !== runs) throw new Error(`${report.scheduleCount} schedules were run`);
 }
 
 export async function fastCheck(runs: number): Promise<void> {

@@ -18,7 +18,7 @@ test('an operation has one alternative for each outcome, and no event for its ha
   });
   expect(results).toEqual(['a', 'b', 'caught broken']);
   const report = await explore((world) => world.external('load', ['a', 'b'])(), { bound: Number.POSITIVE_INFINITY });
-  expect(report).toMatchObject({ schedules: 2, points: 1 });
+  expect(report).toMatchObject({ scheduleCount: 2, meanPointCount: 1 });
 });
 
 test('a function fake answers what its function returns, and rejects with what it throws', async () => {
@@ -159,7 +159,7 @@ test('`choose` returns each value', async () => {
   const report = await explore((world) => void world.choose('size', ['s', 'm', 'l']), {
     bound: Number.POSITIVE_INFINITY,
   });
-  expect(report).toMatchObject({ schedules: 3, points: 1 });
+  expect(report).toMatchObject({ scheduleCount: 3, meanPointCount: 1 });
   expect(await resultsOf((world) => world.choose('size', ['s', 'm', 'l']))).toEqual(['l', 'm', 's']);
 });
 
@@ -181,7 +181,7 @@ test('`fetch` rejects with the reason, and leaves no listener', async () => {
     const response = await fetch(new Request('http://example.com/page'), { signal });
     return response.text();
   });
-  expect(report.cancels).toBeGreaterThan(3);
+  expect(report.cancelCount).toBeGreaterThan(3);
 });
 
 test('`wrap` makes operations of methods, and leaves other properties', async () => {

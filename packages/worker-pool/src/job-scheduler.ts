@@ -77,7 +77,7 @@ export class JobScheduler {
   /** Waits until a job that is in a queue has a worker. Rejects when the job is dropped. */
   async waitForWorker(job: Job): Promise<void> {
     const registration = job.signal?.onCancelled((reason) => {
-      if (job.level !== undefined) this.#drop(job, reason);
+      if (job.level !== undefined) this.#dropQueuedJob(job, reason);
     });
     try {
       await job.waitForWorker();
@@ -156,7 +156,7 @@ export class JobScheduler {
   }
 
   /** Removes a job from the queue that holds it. It never starts. */
-  #drop(job: Job, reason: unknown): void {
+  #dropQueuedJob(job: Job, reason: unknown): void {
     (job.guard === undefined ? this.waiting : this.queue).delete(job);
     // `close` rejects all jobs that wait for room: a job that is dropped later was accepted.
     if (this.isClosed) this.tally.dropped.push(job.name);

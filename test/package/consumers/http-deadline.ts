@@ -7,7 +7,7 @@ async function main(): Promise<void> {
   const headers: { accept: string } & Record<string, string> = injectDeadline({ accept: 'x' }, token, {
     margin: 1_000,
   });
-  const far: CancellationToken = extractDeadline(headers, { max: 30_000 });
+  const far: CancellationToken = extractDeadline(headers, { maxTimeout: 30_000 });
   if (far.timeLeft === undefined || far.timeLeft > 30_000) throw new Error(`${far.timeLeft} ms are left`);
   const send: typeof fetch = async (_input, init) => new Response(new Headers(init?.headers).get('grpc-timeout'));
   const get = deadlineFetch(send, { header: 'grpc-timeout' });

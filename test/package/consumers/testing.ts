@@ -1,5 +1,5 @@
 // A user's test, compiled against the installed tarball and run with it. It throws on a wrong result.
-import { cancelEverywhere, explore, type Report, ScheduleError, type World } from '@quiesce/testing';
+import { cancelEverywhere, type ExploreReport, explore, ScheduleError, type World } from '@quiesce/testing';
 
 async function lost(world: World): Promise<void> {
   let shown = '';
@@ -14,7 +14,7 @@ async function lost(world: World): Promise<void> {
 async function main(): Promise<void> {
   const error: unknown = await explore(lost).catch((reason) => reason);
   if (!(error instanceof ScheduleError) || error.kind !== 'test') throw new Error(`no failure was found: ${error}`);
-  const report: Report = await cancelEverywhere(async (world: World, signal: AbortSignal) => {
+  const report: ExploreReport = await cancelEverywhere(async (world: World, signal: AbortSignal) => {
     await world.external('save', ['saved'])({ signal });
   });
   if (report.stoppedBy !== 'exhausted') throw new Error(`stopped by ${report.stoppedBy}`);

@@ -117,8 +117,8 @@ class Demo {
     await this.#crash.kill();
     const before = this.#stepCount();
     const cancel = this.#cancel(this.#worker(2), key);
-    await this.#workers.until('jobs go on', () => this.#stepCount() > before + 40);
-    say(`cancel ${key} meanwhile; the other jobs go on`);
+    await this.#workers.until('the jobs continue', () => this.#stepCount() > before + 40);
+    say(`cancel ${key} during this time; the other jobs continue`);
     await this.#crash.restart();
     say(paint('yellow', `── ${what} is back ──`));
     this.#settled(key, await cancel);

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LogEvent } from '@quiesce/shutdown';
+import type { LogEvent } from 'quiesce/node';
 import { Census, type Counts } from './census.ts';
 import { type Ended, startChild } from './child.ts';
 import type { Fault } from './faults.ts';

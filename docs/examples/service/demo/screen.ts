@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { formatLogEvent, type LogEvent } from '@quiesce/shutdown';
+import { formatLogEvent, type LogEvent } from 'quiesce/node';
 import type { Stage } from './drive.ts';
 import type { Finding } from './verdict.ts';
 

@@ -147,8 +147,7 @@ function checkAppDrainOptions(call: string, options: AppDrainOptions): void {
   if (idleGrace !== undefined) checkTime(`${call}: idleGrace`, idleGrace);
   if (retryAfter !== undefined) checkCount(`${call}: retryAfter`, retryAfter, 0);
   if (deadline !== undefined && typeof deadline !== 'boolean') {
-    checkOptions(`${call}: deadline`, deadline, ['max']);
-    if (deadline.max !== undefined) checkTime(`${call}: deadline: max`, deadline.max);
+    checkOptions(`${call}: deadline`, deadline, ['maxTimeout']);
   }
   if (refuse !== undefined) checkFunction(`${call}: refuse`, refuse);
   if (upgraded !== undefined) checkFunction(`${call}: upgraded`, upgraded);

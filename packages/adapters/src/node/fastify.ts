@@ -18,7 +18,7 @@ declare module 'fastify' {
 }
 
 /**
- * A plugin of Fastify that drains the app on shutdown.
+ * Drains a Fastify app on shutdown. Register it as a plugin.
  *
  * - On shutdown, every server of the app is drained. `app.close()` runs after that, in the phase `cleanup`, so the `onClose` hooks
  *   of plugins close what no request uses any more.

@@ -92,7 +92,7 @@ export class JobDrain implements DrainableJobs {
   /** The work that did not end within `cleanupTimeout`. */
   readonly #unfinished: Unfinished[] = [];
   /** Cancelled when `drain` no longer waits for the source: all outcomes are recorded, or time has run out. */
-  readonly #over: CancellationToken = new CancellationToken();
+  readonly #waitEnded: CancellationToken = new CancellationToken();
   /** Clears the timer of `abort`. */
   #clearTimer: () => void = ignore;
 
@@ -121,7 +121,7 @@ export class JobDrain implements DrainableJobs {
       () => {},
       (error) => {
         // Outcomes that wait for a connection fail when it is closed by force.
-        if (!this.#over.isCancelled) reportUncaught(error);
+        if (!this.#waitEnded.isCancelled) reportUncaught(error);
       },
     );
   }
@@ -130,11 +130,11 @@ export class JobDrain implements DrainableJobs {
     const deadline = CancellationToken.from(signal, 'drain');
     this.stop();
     const following = deadline.onCancelled((reason) => this.abort(reason));
-    await Promise.race([this.#recorded, this.#over.cancelled()]);
+    await Promise.race([this.#recorded, this.#waitEnded.cancelled()]);
     const isLate = deadline.isCancelled;
     following.dispose();
     this.#clearTimer();
-    const isForced = !this.#over.cancel();
+    const isForced = !this.#waitEnded.cancel();
     await this.#source.close?.(isForced);
     if (isLate) throw deadline.reason;
     if (this.#unfinished.length > 0) {
@@ -144,10 +144,10 @@ export class JobDrain implements DrainableJobs {
 
   abort(reason: unknown): void {
     this.stop();
-    if (this.#over.isCancelled || !this.#token.cancel(reason)) return;
+    if (this.#waitEnded.isCancelled || !this.#token.cancel(reason)) return;
     this.#clearTimer = setTimer(systemClock, this.#cleanupTimeout, () => {
       for (const job of this.#running) this.#unfinished.push(job.abandon());
-      this.#clearTimer = setTimer(systemClock, RECORD_TIMEOUT, () => this.#over.cancel());
+      this.#clearTimer = setTimer(systemClock, RECORD_TIMEOUT, () => this.#waitEnded.cancel());
     });
   }
 

@@ -1,4 +1,4 @@
-import type { CancelOptions, Report, World } from '@quiesce/testing';
+import type { CancelEverywhereOptions, ExploreReport, World } from '@quiesce/testing';
 import { cancelEverywhere, explore } from '@quiesce/testing';
 
 /** A small program with a known bug, and the same program without it. */
@@ -11,7 +11,11 @@ export interface Program {
   readonly cancels?: boolean;
 }
 
-export function runProgram(program: Program, isFixed: boolean, options: CancelOptions = {}): Promise<Report> {
+export function runProgram(
+  program: Program,
+  isFixed: boolean,
+  options: CancelEverywhereOptions = {},
+): Promise<ExploreReport> {
   const test = program.test(isFixed);
   if (program.cancels === true) return cancelEverywhere(test, options);
   return explore((world) => test(world, new AbortController().signal), options);

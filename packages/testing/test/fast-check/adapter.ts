@@ -3,7 +3,7 @@
 
 import { install } from '@sinonjs/fake-timers';
 import fc from 'fast-check';
-import { Failure } from '../../src/operation.ts';
+import { FailureOutcome } from '../../src/operation.ts';
 import type { Program } from '../corpus/program.ts';
 
 type AnyFunction = (...args: never[]) => unknown;
@@ -52,9 +52,12 @@ class SampledWorld {
         this.#made = undefined;
         await this.#event(`${name} answers`);
         made = [];
-        const outcomes = [...(Array.isArray(answer) ? answer : [value]), ...failures.map((one) => new Failure(one))];
+        const outcomes = [
+          ...(Array.isArray(answer) ? answer : [value]),
+          ...failures.map((one) => new FailureOutcome(one)),
+        ];
         const outcome: unknown = this.#choices(fc.constantFrom, ...outcomes);
-        if (outcome instanceof Failure) throw outcome.error;
+        if (outcome instanceof FailureOutcome) throw outcome.error;
         return outcome;
       })();
       const aborted = new Promise<never>((_, reject) => {

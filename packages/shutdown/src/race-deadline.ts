@@ -6,7 +6,7 @@ import { select, sleep } from '@quiesce/select';
  *
  * @param forced `undefined` when no force can end the wait
  */
-export async function within(
+export async function raceDeadline(
   work: Source<unknown> | PromiseLike<unknown>,
   ms: number,
   forced: CancellationToken | undefined,
