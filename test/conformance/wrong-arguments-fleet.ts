@@ -96,7 +96,7 @@ export const fleetRows: Row[] = [
   ['lease', 'options', lease, optional],
   ['lease: permits', 'count', (permits) => lease({ permits }), optional],
   ['lease: ttl', 'range', (ttl) => lease({ ttl }), optional],
-  ['lease: grace', 'short', (grace) => lease({ grace }), optional],
+  ['lease: expiryMargin', 'short', (expiryMargin) => lease({ expiryMargin }), optional],
   ['lease: timeout', 'time', (timeout) => lease({ timeout }), optional],
   ['lease: signal', 'signal', (signal) => lease({ signal }), optional],
   ['drain', 'signal', (signal) => withFleet((fleet) => fleet.drain(signal))],

@@ -204,7 +204,7 @@ export class Fleet implements AsyncDisposable {
       },
     );
     this.#appender = new Appender(clock, async (records) => {
-      this.#link.counters.appends++;
+      this.#link.counters.appendCount++;
       await this.#link.call('append', (engine) => engine.append(records));
     });
     this.#leases = new Leases(this.#link, clock, id, this.#root);
@@ -384,7 +384,7 @@ export class Fleet implements AsyncDisposable {
    *
    * @param name the name of the lease, 1 to 512 bytes
    * @param work called with the token, and with `name`, `fence` and `left` of the lease
-   * @param options `permits`, `ttl`, `grace`, `timeout`, `signal`
+   * @param options `permits`, `ttl`, `expiryMargin`, `timeout`, `signal`
    * @returns the result of the work
    * @throws (rejects) the error of the work; TimeoutError when no permit was free within `timeout`; the reason of `signal`;
    *   ClosedError after `stop`; TypeError and RangeError for bad arguments
@@ -396,7 +396,7 @@ export class Fleet implements AsyncDisposable {
   ): Promise<Awaited<T>> {
     this.#needMember('lease');
     checkFunction('lease', work);
-    checkOptions('lease', options, ['permits', 'ttl', 'grace', 'timeout', 'signal']);
+    checkOptions('lease', options, ['permits', 'ttl', 'expiryMargin', 'timeout', 'signal']);
     const request = leaseRequest('lease', name, options);
     this.#checkStart('lease', request.signal);
     this.#leaseCount++;
@@ -615,9 +615,9 @@ export class Fleet implements AsyncDisposable {
         { cause: this.state.borrow().error, receipt },
       );
     }
-    const parts = receipt.nodes.map(({ node, state, running, unfinished }) => {
+    const parts = receipt.nodes.map(({ node, state, runningCount, unfinished }) => {
       if (state === 'silent') return `${node} is silent`;
-      return state === 'stopping' ? `${node} still runs ${namesOf(unfinished, running)}` : undefined;
+      return state === 'stopping' ? `${node} still runs ${namesOf(unfinished, runningCount)}` : undefined;
     });
     const open = parts.filter((part) => part !== undefined);
     const what = open.length > 0 ? open.join('; ') : this.#whyUnlisted();
@@ -684,7 +684,7 @@ export class Fleet implements AsyncDisposable {
   #answer(to: string, answer: OwnAnswer): void {
     const { clock } = this.#settings;
     const state = answer.read();
-    const id = `${state.cancel}.${this.id}.${state.running === 0 ? 'ended' : 'applied'}`;
+    const id = `${state.cancel}.${this.id}.${state.runningCount === 0 ? 'ended' : 'applied'}`;
     const record = { log: to, id, body: encodeAnswer(state), ttl: ANSWER_TTL };
     this.#answers.set(id, { record, until: clock.now() + ANSWER_TTL });
     this.#send(record, ANSWER_TTL);
@@ -708,7 +708,7 @@ export class Fleet implements AsyncDisposable {
     const absent = this.#cancels.absentFrom(ids, now);
     for (const { id, body, keptUntil, recordedAt = sent } of absent) {
       if (recordedAt > sent) continue;
-      this.#link.counters.repaired++;
+      this.#link.counters.repairedCount++;
       this.#send({ log: 'cancels', id, body, ttl: keptUntil - now }, keptUntil - now);
     }
     // A cancel that was recorded after the read was sent is either newer than the answer, or lost. The next read decides.

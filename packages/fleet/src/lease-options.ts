@@ -11,7 +11,7 @@ export interface FleetLeaseOptions {
   /** After how many ms without a renewal the lease expires in the engine, from 1,000 to 3,600,000. Default: 15,000. */
   readonly ttl?: number | undefined;
   /** How many ms before expiry the token is cancelled, from 0 to half of `ttl`; below 1 counts as 1. Default: a fifth of `ttl`. */
-  readonly grace?: number | undefined;
+  readonly expiryMargin?: number | undefined;
   /** How many ms to wait for a permit. 0 tries once, and does not wait. Default: `Infinity`. */
   readonly timeout?: number | undefined;
   /** Ends the wait, and cancels the work. */
@@ -27,7 +27,7 @@ export function leaseRequest(call: string, name: string, options: FleetLeaseOpti
     ...{ name, ttl },
     permits: integerOf(`${call}: permits`, options.permits, 1, 1, 1_000),
     // Engines count whole ms, and may grant a permit up to one earlier.
-    grace: Math.max(1, numberOf(`${call}: grace`, options.grace, ttl / 5, 0, ttl / 2)),
+    expiryMargin: Math.max(1, numberOf(`${call}: expiryMargin`, options.expiryMargin, ttl / 5, 0, ttl / 2)),
     timeout: options.timeout ?? Number.POSITIVE_INFINITY,
     signal: signalOf(call, options.signal),
   };

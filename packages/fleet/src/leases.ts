@@ -6,7 +6,7 @@
  *
  * Invariants
  *  1. The token is cancelled before the engine can grant the permit again: its deadline counts from before the request was sent,
- *     and ends `grace` earlier than the engine's.
+ *     and ends `expiryMargin` earlier than the engine's.
  *  2. A permit is renewed and kept until the work has ended, however long that takes after the cancellation.
  *  3. A wait that ends early leaves no permit: a permit that is granted too late is given back.
  */
@@ -40,7 +40,7 @@ export interface LeaseRequest {
   readonly name: string;
   readonly permits: number;
   readonly ttl: number;
-  readonly grace: number;
+  readonly expiryMargin: number;
   readonly timeout: number;
   readonly signal: CancellationToken | undefined;
 }
@@ -151,7 +151,7 @@ export class Leases {
   }
 
   async #acquire(request: LeaseRequest): Promise<Grant> {
-    const { name, ttl, grace, timeout, signal } = request;
+    const { name, ttl, expiryMargin, timeout, signal } = request;
     const clock = this.#clock;
     const holder = `${this.#id}/${++this.#count}`;
     const stops = CancellationToken.any(signal === undefined ? [this.#stopped] : [this.#stopped, signal]);
@@ -174,7 +174,7 @@ export class Leases {
           // An earlier request that seemed to fail may have been granted, and expires earlier than this one.
           const isHeld = failures === 0 || (await this.#isRenewed(name, grant, ttl, request.permits));
           asked.fence = fence;
-          deadline.renew(ttl - grace, sent);
+          deadline.renew(ttl - expiryMargin, sent);
           if (isHeld && !deadline.token.isCancelled) {
             asked.isOver = true;
             return grant;
@@ -200,9 +200,9 @@ export class Leases {
   }
 
   /** Makes the deadline before the request is sent, so that it also counts a sleep of the machine before the answer. */
-  #deadlineOf({ name, ttl, grace, signal }: LeaseRequest, asked: Asked): RenewableDeadline {
+  #deadlineOf({ name, ttl, expiryMargin, signal }: LeaseRequest, asked: Asked): RenewableDeadline {
     const above = signal === undefined ? this.#root : CancellationToken.any([this.#root, signal]);
-    const why = `the engine did not renew it within ${ttl - grace} ms`;
+    const why = `the engine did not renew it within ${ttl - expiryMargin} ms`;
     return above.renewable(Number.POSITIVE_INFINITY, {
       ...{ name, clock: this.#clock, wall: true },
       reason: () => new LeaseLostError(name, asked.fence ?? 0, why),
@@ -294,7 +294,7 @@ class Renewal {
   }
 
   async #renew(): Promise<void> {
-    const { name, ttl, grace, permits } = this.#request;
+    const { name, ttl, expiryMargin, permits } = this.#request;
     const { holder, fence } = this.#grant;
     const sent = this.#clock.now();
     try {
@@ -305,7 +305,7 @@ class Renewal {
         return;
       }
       this.#failures = 0;
-      this.#grant.deadline.renew(ttl - grace, sent);
+      this.#grant.deadline.renew(ttl - expiryMargin, sent);
       this.#setTimer(sent + ttl / 3 - this.#clock.now());
     } catch {
       this.#setTimer(this.#delayOf(++this.#failures));

@@ -36,23 +36,23 @@ export interface FleetState {
   /** The error that took the link down. `undefined` when it is up. */
   readonly error: unknown;
   /** For how many ms in total cancels may have expired in the engine before this process could read them. */
-  readonly missed: number;
+  readonly missedMs: number;
 }
 
 /** Counts of the link, for `inspect`. */
 export interface LinkCounters {
   /** How many pages were asked for. */
-  reads: number;
+  readCount: number;
   /** How many times records were stored. */
-  appends: number;
+  appendCount: number;
   /** How many records were read. */
-  entries: number;
+  entryCount: number;
   /** How many reads were whole. */
-  whole: number;
+  wholeCount: number;
   /** How many cancels were recorded again. */
-  repaired: number;
+  repairedCount: number;
   /** How many calls have failed. */
-  errors: number;
+  errorCount: number;
 }
 
 export interface LinkOptions {
@@ -99,7 +99,14 @@ export class Link {
   readonly #connection: EngineConnection;
   readonly #options: LinkOptions;
   readonly #events: LinkEvents;
-  readonly counters: LinkCounters = { reads: 0, appends: 0, entries: 0, whole: 0, repaired: 0, errors: 0 };
+  readonly counters: LinkCounters = {
+    readCount: 0,
+    appendCount: 0,
+    entryCount: 0,
+    wholeCount: 0,
+    repairedCount: 0,
+    errorCount: 0,
+  };
   readonly #state: WatchSender<FleetState>;
   readonly state: WatchReceiver<FleetState>;
   readonly #delayOf: (failures: number) => number = backoffOf('link', { delay: 20, maxDelay: LONGEST_DELAY });
@@ -126,7 +133,7 @@ export class Link {
     this.#connection = connection;
     this.#options = options;
     this.#events = events;
-    [this.#state, this.state] = watch<FleetState>({ link: 'down', hints: 'polling', error: undefined, missed: 0 });
+    [this.#state, this.state] = watch<FleetState>({ link: 'down', hints: 'polling', error: undefined, missedMs: 0 });
   }
 
   /** Connects for the first time. May be called again after a failure. */
@@ -201,7 +208,7 @@ export class Link {
       try {
         await step();
       } catch {
-        this.counters.errors++;
+        this.counters.errorCount++;
       }
     }
     this.#change({ link: 'closed', error: undefined });
@@ -295,7 +302,7 @@ export class Link {
   }
 
   #down(error: unknown): void {
-    this.counters.errors++;
+    this.counters.errorCount++;
     if (this.#isClosed || this.state.borrow().link === 'down') return;
     this.#change({ link: 'down', error });
     this.#events.onDown();
@@ -308,7 +315,7 @@ export class Link {
         await this.#checkSubscription();
         await this.#connect();
       } catch (error) {
-        this.counters.errors++;
+        this.counters.errorCount++;
         if (this.#isClosed) return;
         this.#change({ error });
         this.#recover(failures + 1);
@@ -357,7 +364,7 @@ export class Link {
       const sent = clock.now();
       const page = await this.#readPage('cancels', this.#cursor);
       if (page.whole) {
-        this.counters.whole++;
+        this.counters.wholeCount++;
         this.#whole = { ids: new Set(), sent, isAsked: this.#cursor === undefined };
       }
       for (const { id } of page.records) this.#whole?.ids.add(id);
@@ -367,7 +374,7 @@ export class Link {
       if (more) continue;
       const unknown = this.#provenAt === undefined ? 0 : sent - this.#provenAt - retention;
       this.#provenAt = sent;
-      if (unknown > 0) this.#change({ missed: this.state.borrow().missed + unknown });
+      if (unknown > 0) this.#change({ missedMs: this.state.borrow().missedMs + unknown });
     }
     const [whole, since] = [this.#whole, this.#readAt];
     this.#whole = undefined;
@@ -387,9 +394,9 @@ export class Link {
   }
 
   async #readPage(log: string, after: unknown): Promise<LogPage> {
-    this.counters.reads++;
+    this.counters.readCount++;
     const page = await this.#limited('read', (engine) => engine.read(log, after));
-    this.counters.entries += page.records.length;
+    this.counters.entryCount += page.records.length;
     return page;
   }
 

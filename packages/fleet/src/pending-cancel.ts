@@ -23,7 +23,7 @@ const NAMED = 10;
 export class OwnAnswer implements RunObserver {
   readonly runs: RunObserver['runs'];
   readonly onRunEnded: () => void;
-  readonly #base: Pick<Answer, 'cancel' | 'node' | 'tokens' | 'runs'>;
+  readonly #base: Pick<Answer, 'cancel' | 'node' | 'tokenCount' | 'runCount'>;
 
   constructor(
     cancel: string,
@@ -31,7 +31,7 @@ export class OwnAnswer implements RunObserver {
     found: { readonly tokens: number; readonly runs: RunObserver['runs'] },
     onRunEnded: (answer: OwnAnswer) => void,
   ) {
-    this.#base = { cancel, node, tokens: found.tokens, runs: found.runs.size };
+    this.#base = { cancel, node, tokenCount: found.tokens, runCount: found.runs.size };
     this.runs = found.runs;
     this.onRunEnded = () => onRunEnded(this);
     for (const run of found.runs) run.observers = [...(run.observers ?? []), this];
@@ -43,7 +43,7 @@ export class OwnAnswer implements RunObserver {
     for (const { node } of this.runs) {
       if (unfinished.push(node.key) === NAMED) break;
     }
-    return { ...this.#base, running: this.runs.size, unfinished };
+    return { ...this.#base, runningCount: this.runs.size, unfinished };
   }
 }
 
@@ -103,7 +103,7 @@ export class PendingCancel {
   answered(answer: Answer): void {
     const before = this.#answers.get(answer.node);
     // The answer "ended" may arrive before the answer "applied".
-    if (before === undefined || answer.running < before.running) this.#answers.set(answer.node, answer);
+    if (before === undefined || answer.runningCount < before.runningCount) this.#answers.set(answer.node, answer);
     this.check();
   }
 
@@ -132,26 +132,29 @@ export class PendingCancel {
 
   #nodeReceipt(node: string): NodeReceipt {
     const answer = this.#answers.get(node);
-    if (answer?.running === 0) return receiptOf(answer);
+    if (answer?.runningCount === 0) return receiptOf(answer);
     const state = this.#members.stateOf(node);
     const known = answer === undefined ? nothing(node) : receiptOf(answer);
     // A member leaves after its last run has ended.
-    if (state === 'left') return { ...known, state, running: 0, unfinished: [] };
+    if (state === 'left') return { ...known, state, runningCount: 0, unfinished: [] };
     return state === 'lost' ? { ...known, state } : known;
   }
 }
 
 function nothing(node: string): NodeReceipt {
-  return { node, state: 'silent', tokens: 0, runs: 0, running: 0, unfinished: [] };
+  return { node, state: 'silent', tokenCount: 0, runCount: 0, runningCount: 0, unfinished: [] };
 }
 
-function receiptOf({ node, tokens, runs, running, unfinished }: Answer): NodeReceipt {
-  return { node, state: running === 0 ? 'ended' : 'stopping', tokens, runs, running, unfinished };
+function receiptOf({ node, tokenCount, runCount, runningCount, unfinished }: Answer): NodeReceipt {
+  const state = runningCount === 0 ? 'ended' : 'stopping';
+  return { node, state, tokenCount, runCount, runningCount, unfinished };
 }
 
 function stateOf(nodes: readonly NodeReceipt[]): CancelReceipt['state'] {
   if (nodes.some(({ state }) => state === 'silent')) return 'recorded';
   if (nodes.some(({ state }) => state === 'stopping')) return 'delivered';
-  const isNobody = nodes.every(({ state, tokens, runs }) => tokens === 0 && runs === 0 && state !== 'left');
+  const isNobody = nodes.every(
+    ({ state, tokenCount, runCount }) => tokenCount === 0 && runCount === 0 && state !== 'left',
+  );
   return isNobody ? 'nobody' : 'ended';
 }

@@ -9,11 +9,11 @@ export interface NodeReceipt {
    */
   readonly state: 'silent' | 'stopping' | 'ended' | 'left' | 'lost';
   /** How many tokens of `fleet.token` the cancel has reached. */
-  readonly tokens: number;
+  readonly tokenCount: number;
   /** How many runs at or below the key were in progress when the cancel was applied. */
-  readonly runs: number;
+  readonly runCount: number;
   /** How many of these runs have not ended. */
-  readonly running: number;
+  readonly runningCount: number;
   /** The keys of these runs, at most 10. */
   readonly unfinished: readonly string[];
 }

@@ -51,9 +51,9 @@ function keyIn(body: string): string {
 export interface Answer {
   readonly cancel: string;
   readonly node: string;
-  readonly tokens: number;
-  readonly runs: number;
-  readonly running: number;
+  readonly tokenCount: number;
+  readonly runCount: number;
+  readonly runningCount: number;
   readonly unfinished: readonly string[];
 }
 
@@ -63,11 +63,12 @@ export function encodeAnswer(answer: Answer): string {
 
 /** Returns an answer, or `undefined` for a record that is no answer. */
 export function decodeAnswer(body: string): Answer | undefined {
-  const { cancel, node, tokens, runs, running, unfinished } = parse(body);
+  const { cancel, node, tokenCount, runCount, runningCount, unfinished } = parse(body);
   if (typeof cancel !== 'string' || typeof node !== 'string') return undefined;
-  if (typeof tokens !== 'number' || typeof runs !== 'number' || typeof running !== 'number') return undefined;
+  if (typeof tokenCount !== 'number' || typeof runCount !== 'number') return undefined;
+  if (typeof runningCount !== 'number') return undefined;
   const keys = Array.isArray(unfinished) ? unfinished.filter((key) => typeof key === 'string') : [];
-  return { cancel, node, tokens, runs, running, unfinished: keys };
+  return { cancel, node, tokenCount, runCount, runningCount, unfinished: keys };
 }
 
 function parse(json: string): Record<string, unknown> {

@@ -160,7 +160,7 @@ describe('a fleet asks its engine', () => {
     const cancelMany = (from: string, count: number): Promise<unknown> =>
       Promise.all(Array.from({ length: count }, (_, n) => api.fleet.cancel([from, n])));
     await within(clock, 100, cancelMany('before', 700));
-    const { entries, whole } = worker.fleet.inspect().counters;
+    const { entryCount: entries, wholeCount: whole } = worker.fleet.inspect().counters;
     shared.cut('worker');
     const recorded = cancelMany('meanwhile', 3);
     await clock.advance(8);

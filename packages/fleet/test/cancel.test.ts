@@ -31,8 +31,15 @@ describe('a cancel', () => {
     expect(log).toEqual(['cancelled: stopped by user', 'cleaned up', 'receipt']);
     expect(receipt.state).toBe('ended');
     const [own, other] = receipt.nodes;
-    expect(own).toMatchObject({ node: api.id, state: 'ended', runs: 0 });
-    expect(other).toEqual({ node: worker.id, state: 'ended', tokens: 0, runs: 1, running: 0, unfinished: [] });
+    expect(own).toMatchObject({ node: api.id, state: 'ended', runCount: 0 });
+    expect(other).toEqual({
+      node: worker.id,
+      state: 'ended',
+      tokenCount: 0,
+      runCount: 1,
+      runningCount: 0,
+      unfinished: [],
+    });
   });
 
   it('covers its key and all keys below it, by segments', async () => {
@@ -104,7 +111,7 @@ describe('a cancel', () => {
     await clock.advance(2_000);
     const { receipt, message } = (await error) as CancelIncompleteError;
     expect(receipt.state).toBe('delivered');
-    expect(receipt.nodes[1]).toMatchObject({ state: 'stopping', runs: 1, running: 1, unfinished: ['jobs/1'] });
+    expect(receipt.nodes[1]).toMatchObject({ state: 'stopping', runCount: 1, runningCount: 1, unfinished: ['jobs/1'] });
     expect(message).toBe(`cancel: "jobs" is recorded, but not ended within 2000 ms: ${worker.id} still runs "jobs/1"`);
     const third = api.cancel('jobs/1', 'third', { until: 'ended' });
     await clock.advance(0);
@@ -139,7 +146,7 @@ describe('a cancel', () => {
     const [api, worker] = [await join('api'), await join('worker')];
     const tokens = [worker.token('jobs/1'), worker.token('jobs/1/2')];
     const { state, nodes } = await api.cancel('jobs', 'stop', { until: 'ended' });
-    expect([state, nodes[1]?.tokens, nodes[1]?.runs]).toEqual(['ended', 2, 0]);
+    expect([state, nodes[1]?.tokenCount, nodes[1]?.runCount]).toEqual(['ended', 2, 0]);
     expect(tokens.map(({ reason }) => reason)).toEqual(['stop', 'stop']);
   });
 
@@ -301,7 +308,7 @@ describe('a cancel, when the data of the engine is lost', () => {
     await api.close();
     engine.goBack();
     await clock.advance(10_000);
-    expect(worker.inspect().counters.repaired).toBe(20);
+    expect(worker.inspect().counters.repairedCount).toBe(20);
     const late = await join('late');
     for (let n = 0; n < 20; n++) expect(await rejection(late.run(['jobs', n], () => {}))).toBe('stop');
   });
@@ -361,7 +368,7 @@ describe('a cancel, when the data of the engine is lost', () => {
     await clock.advance(0);
     engine.goBack();
     await clock.advance(12_000);
-    expect([failures > 1, fleet.inspect().counters.repaired]).toEqual([true, 1]);
+    expect([failures > 1, fleet.inspect().counters.repairedCount]).toEqual([true, 1]);
   });
 
   it('is not `nobody` while a member runs it, although the list of members is empty', async () => {
@@ -377,7 +384,7 @@ describe('a cancel, when the data of the engine is lost', () => {
     await clock.advance(12_000);
     job.finish();
     await clock.advance(10_000);
-    expect((await receipt).nodes[1]).toMatchObject({ node: worker.id, state: 'ended', runs: 1 });
+    expect((await receipt).nodes[1]).toMatchObject({ node: worker.id, state: 'ended', runCount: 1 });
   });
 });
 
@@ -409,7 +416,7 @@ describe('a cancel after the engine has lost its data', () => {
     await run;
     await clock.advance(1_000);
     const { state, nodes } = await receipt;
-    expect([state, nodes.at(-1)]).toEqual(['ended', expect.objectContaining({ node: worker.id, runs: 1 })]);
+    expect([state, nodes.at(-1)]).toEqual(['ended', expect.objectContaining({ node: worker.id, runCount: 1 })]);
   });
 
   it('awaits them also when only the list shows the loss, because a live member is missing', async () => {
@@ -518,10 +525,10 @@ describe('a caller', () => {
     await join('worker');
     void caller.cancel('jobs/1', 'stop', { until: 'ended' });
     await clock.advance(60_000);
-    expect([caller.inspect().counters.reads > 0, caller.age]).toEqual([true, Number.POSITIVE_INFINITY]);
-    const { reads } = caller.inspect().counters;
+    expect([caller.inspect().counters.readCount > 0, caller.age]).toEqual([true, Number.POSITIVE_INFINITY]);
+    const { readCount: reads } = caller.inspect().counters;
     await clock.advance(60_000);
-    expect(caller.inspect().counters.reads).toBe(reads);
+    expect(caller.inspect().counters.readCount).toBe(reads);
   });
 
   it('cancels and gets answers without being a member', async () => {

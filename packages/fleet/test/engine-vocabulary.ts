@@ -77,7 +77,7 @@ export async function expectRepair(
     await remember?.();
     await Promise.all(keys.slice(kept).map((key, i) => cancel(key, kept + i)));
     await lose();
-    const repaired = (): number => a.inspect().counters.repaired + b.inspect().counters.repaired;
+    const repaired = (): number => a.inspect().counters.repairedCount + b.inspect().counters.repairedCount;
     await until('living members repair', () => (repaired() >= 20 - kept ? true : undefined));
     const c = await join(third);
     for (const [i, key] of keys.entries()) {
@@ -98,8 +98,8 @@ export async function expectRepair(
 export async function idleRequests(engine: FleetEngine, count: () => number | Promise<number>): Promise<number> {
   await using fleet = await joinFleet({ engine, namespace: 'idle', reread: 100 });
   const reads = async (more: number): Promise<void> => {
-    const { reads } = fleet.inspect().counters;
-    await until('the slow timer', () => (fleet.inspect().counters.reads >= reads + more ? true : undefined));
+    const { readCount: reads } = fleet.inspect().counters;
+    await until('the slow timer', () => (fleet.inspect().counters.readCount >= reads + more ? true : undefined));
   };
   await reads(2);
   const before = await count();

@@ -107,7 +107,7 @@ async function cancelAndRun(world: World, receipts: Set<string>): Promise<void> 
 function checkReceipt(receipt: CancelReceipt | CancelIncompleteError, story: Story, worker: string): void {
   if (!('nodes' in receipt)) throw new Error(`F3: ${receipt.name}`);
   // A worker that had left before the list was made is not named.
-  const { state, runs } = receipt.nodes.find(({ node }) => node === worker) ?? { state: 'left', runs: 0 };
+  const { state, runCount: runs } = receipt.nodes.find(({ node }) => node === worker) ?? { state: 'left', runCount: 0 };
   if (!['ended', 'left'].includes(state)) throw new Error(`F3: the worker is ${state}`);
   if (story.running > 0) throw new Error(`F3: ${story.running} run, and the receipt says ${receipt.state}`);
   if (receipt.state === 'nobody' && runs > 0) throw new Error('F3: nobody, with runs');

@@ -65,7 +65,7 @@ describe('a lease', () => {
     expect(times).toEqual([12_000, 15_000]);
   });
 
-  it('is cancelled before that also without grace, on an engine that counts whole ms', async () => {
+  it('is cancelled before that also without `expiryMargin`, on an engine that counts whole ms', async () => {
     const { clock, engine, join } = world();
     const [a, b] = [await join('a'), await join('b')];
     await clock.advance(0.9);
@@ -78,7 +78,7 @@ describe('a lease', () => {
           times.push(clock.now());
           throw token.reason;
         },
-        { ttl: 1_000, grace: 0 },
+        { ttl: 1_000, expiryMargin: 0 },
       ),
     );
     await clock.advance(0.1);
@@ -458,7 +458,7 @@ describe('a lease', () => {
     ['x', { permits: 1.5 }, RangeError],
     ['x', { ttl: 999 }, RangeError],
     ['x', { ttl: '1s' }, TypeError],
-    ['x', { ttl: 1_000, grace: 501 }, RangeError],
+    ['x', { ttl: 1_000, expiryMargin: 501 }, RangeError],
     ['x', { timeout: -1 }, RangeError],
     ['x', { signal: 'no' }, TypeError],
     ['x', { fair: true }, TypeError],

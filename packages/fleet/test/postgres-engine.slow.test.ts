@@ -480,7 +480,7 @@ describe.skipIf(postgres.isMissing)(`a server that fails${postgres.note}`, () =>
     await restart();
     const receipt = await cancelling;
     expect(receipt).toMatchObject({ state: 'ended', lost: [] });
-    expect(receipt.nodes.map(({ state, runs }) => [state, runs])).toContainEqual(['ended', 1]);
+    expect(receipt.nodes.map(({ state, runCount: runs }) => [state, runs])).toContainEqual(['ended', 1]);
     expect(await run).toBe('stopped');
     expect(worker.inspect().leases.length).toBe(1);
     await worker.close();

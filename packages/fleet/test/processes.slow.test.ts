@@ -254,7 +254,7 @@ describe.each(rows)('on %s', (kind, program, start) => {
       await admin.close();
       const receipt = await a.cancel('flushed', 'stop', { until: 'ended', timeout: PATIENT });
       expect([receipt.state, cleanup.isOver]).toEqual(['ended', true]);
-      expect(receipt.nodes.find(({ node }) => node === b.id)).toMatchObject({ state: 'ended', runs: 1 });
+      expect(receipt.nodes.find(({ node }) => node === b.id)).toMatchObject({ state: 'ended', runCount: 1 });
       await job;
     },
   );

@@ -54,7 +54,7 @@ describe('a fleet that lives long retains nothing', () => {
     expect(growth).toBeLessThan(1);
     expect(await fleet.cancel('jobs', 'stop', { until: 'delivered' })).toMatchObject({
       state: 'nobody',
-      nodes: [{ tokens: 0 }],
+      nodes: [{ tokenCount: 0 }],
     });
   });
 
@@ -147,7 +147,7 @@ test('1,000 tokens with native listeners alone are reached after a collection', 
   }
   await collectGarbage();
   const receipt = await api.cancel('jobs', 'stop', { until: 'ended' });
-  expect(receipt.nodes[1]).toMatchObject({ node: worker.id, tokens: 1_000 });
+  expect(receipt.nodes[1]).toMatchObject({ node: worker.id, tokenCount: 1_000 });
   expect(heard.size).toBe(1_000);
 });
 

@@ -157,7 +157,7 @@ describe('the state of a fleet', () => {
     await clock.advance(100_000);
     engine.heal();
     await clock.advance(2_000);
-    const { missed } = fleet.state.borrow();
+    const { missedMs: missed } = fleet.state.borrow();
     expect(missed).toBeGreaterThanOrEqual(40_000);
     expect(missed).toBeLessThanOrEqual(42_000);
     expect(fleet.age).toBeLessThan(2_000);
@@ -233,7 +233,7 @@ describe('joining', () => {
       (option) => ['joinFleet', option] as const,
     ),
     ...['timeout', 'ttl'].map((option) => ['cancel', option] as const),
-    ...['permits', 'ttl', 'grace', 'timeout'].map((option) => ['lease', option] as const),
+    ...['permits', 'ttl', 'expiryMargin', 'timeout'].map((option) => ['lease', option] as const),
     ...['permits', 'ttl', 'timeout'].map((option) => ['attach: slot', option] as const),
     ['run', 'unreachable'],
   ] as const)('%s: %s is refused with a TypeError when it is not a number', async (call, option) => {

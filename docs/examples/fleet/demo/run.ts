@@ -242,7 +242,7 @@ function textOf(end: CancelEnd): string {
   if (end.e === 'sent') return 'sent; nothing says whether it has arrived';
   if (end.e === 'failed') return `${end.code}: ${end.text}`;
   const { state, nodes, lost } = end.receipt;
-  const counts = nodes.map(({ node, runs }) => `${node.split('/')[0]} ${runs}`).join(', ');
+  const counts = nodes.map(({ node, runCount }) => `${node.split('/')[0]} ${runCount}`).join(', ');
   return `receipt: ${state}; jobs by worker: ${counts}${lost.length === 0 ? '' : `; lost: ${lost.join(', ')}`}`;
 }
 
