@@ -171,7 +171,7 @@ describe('a fleet asks its engine', () => {
     expect(worker.fleet.state.borrow().link).toBe('up');
     expect(worker.engine.calls).toMatchObject({ listen: 1, meet: 1, read: 1, readInbox: 0, append: 0 });
     expect(worker.engine.requestCount).toBe(3);
-    expect(worker.fleet.inspect().counters).toMatchObject({ entries: entries + 3, whole });
+    expect(worker.fleet.inspect().counters).toMatchObject({ entryCount: entries + 3, wholeCount: whole });
     expect(worker.fleet.token('meanwhile/2').isCancelled).toBe(true);
   });
 
