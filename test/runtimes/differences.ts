@@ -210,6 +210,50 @@ export const differences: readonly Difference[] = [
   ),
   {
     on: ['workerd', 'page', 'worker'],
+    file: 'packages/scope/test/map.test.ts',
+    name: 'map with `stopSignal` > leaves nothing on a stop signal that lives on',
+    error: /expected -1 to be/,
+    why: 'listeners go to a signal that is derived, so the addEventListener of the test is never called',
+  },
+  ...['names the call', 'reads the version of a peer whose exports'].map(
+    (name): Difference => ({
+      on: ['workerd', 'page', 'worker'],
+      file: 'packages/adapters/test/check-peer.test.ts',
+      name: `\`checkPeer\` ${name}`,
+      why: 'without node:module the version of a peer is unknown',
+    }),
+  ),
+  {
+    on: ['bun', 'deno', 'workerd', 'page', 'worker'],
+    file: 'packages/shutdown/test/fake-process.test.ts',
+    name: 'a fake process > is explored',
+    error: /this runtime does not show when promises run/,
+    why: 'the explorer needs the promise hooks of V8, which Node alone has',
+  },
+  {
+    on: ['workerd'],
+    file: 'packages/select/test/sleep.test.ts',
+    name: 'a number of milliseconds since 1970 > is refused by',
+    error: /expected function to throw/,
+    why: 'its clock counts from 1970, so that such a moment is not far away',
+  },
+  ...[
+    'web.test.ts: a port > ',
+    'web.test.ts: a call through a port > ',
+    'retention.leak.ts: a long-lived token and a worker',
+  ].map((text): Difference => {
+    const [file = '', name = ''] = text.split(': ');
+    return {
+      on: ['workerd'],
+      file: `packages/worker-pool/test/${file}`,
+      name,
+      error: /Transfer list is not supported|it was closed/,
+      why: 'a port cannot be transferred',
+      sometimes: true,
+    };
+  }),
+  {
+    on: ['workerd', 'page', 'worker'],
     file: 'packages/broadcast-channel/test/hostile.test.ts',
     name: 'a signal that aborts while a listener is added',
     error: /expected 'pending'/,

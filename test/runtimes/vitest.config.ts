@@ -36,10 +36,12 @@ const exclude = [
 ];
 
 /**
- * Tests that send signals to their process or set its exit code, which a thread cannot, one that loads a package again, and
- * the slow ones, some of which exhaust a resource of the process.
+ * Tests that send signals to their process or set its exit code, which a thread cannot, one that loads a package again, those of
+ * the explorer, which sees the timers of other files, and the slow ones, some of which exhaust a resource of the process.
  */
 const ownProcess = [
+  '{packages/*/test,test/conformance}/**/explored*.test.ts',
+  'packages/testing/test/**/*.test.ts',
   'packages/*/test/**/*.slow.test.ts',
   'test/conformance/**/*.slow.test.ts',
   'packages/select/test/cooperation.test.ts',

@@ -103,7 +103,7 @@ test('a semaphore gives the same results as the model', async () => {
     }
   });
   await fc.assert(property, { numRuns: 300 });
-}, 60_000);
+}, 180_000);
 
 test('a mutex has one owner at a time, in the order of the acquires', async () => {
   const property = fc.asyncProperty(steps, async (script) => {
@@ -135,7 +135,7 @@ test('a mutex has one owner at a time, in the order of the acquires', async () =
     expect(lock.isLocked).toBe(false);
   });
   await fc.assert(property, { numRuns: 100 });
-}, 60_000);
+}, 180_000);
 
 test('a oneshot gives the same results as the model', async () => {
   const property = fc.asyncProperty(steps, async (script) => {
@@ -182,7 +182,7 @@ test('a oneshot gives the same results as the model', async () => {
     }
   });
   await fc.assert(property, { numRuns: 200 });
-}, 60_000);
+}, 180_000);
 
 test('a watch gives the same results as the model', async () => {
   const property = fc.asyncProperty(steps, async (script) => {
@@ -239,4 +239,4 @@ test('a watch gives the same results as the model', async () => {
     }
   });
   await fc.assert(property, { numRuns: 200 });
-}, 60_000);
+}, 180_000);

@@ -115,7 +115,8 @@ export function standIns(id: string): Plugin {
       if (isWeb(id)) {
         code = code.replaceAll('import.meta.url', JSON.stringify(`file:///${place}`));
         if (/\bprocess[.,)]/.test(code)) before.push(`import { process } from ${path('host.ts')};`);
-        if (/\bsetImmediate\(/.test(code)) before.push(`import { setImmediate } from ${path('host.ts')};`);
+        if (/\bsetImmediate\(/.test(code) && !/^import [^;]*\bsetImmediate\b/m.test(source))
+          before.push(`import { setImmediate } from ${path('host.ts')};`);
       }
       // On the first line, so that the numbers of all lines stay.
       return { code: before.join(' ') + code, map: null };
