@@ -237,9 +237,9 @@ export class Link {
     await this.#meeting.run();
     if (isMember) await this.#reading.run();
     if (isMember && this.#events.isInboxAwaited()) await this.#readingInbox.run();
-    // The subscription may have broken during the read. Between this check and `#up`, nothing can break it.
+    // The subscription may have broken during the read. Between this check and `#becomeUp`, nothing can break it.
     if (isMember && this.#subscription === undefined) throw new Error('the subscription has ended');
-    this.#up();
+    this.#becomeUp();
   }
 
   async #subscribe(me: string): Promise<void> {
@@ -293,7 +293,7 @@ export class Link {
     }
   }
 
-  #up(): void {
+  #becomeUp(): void {
     if (this.#isClosed) return;
     this.#change({ link: 'up', error: undefined });
     // A caller has no heartbeat, and reads no cancels.

@@ -10,7 +10,7 @@ interface Permit {
 }
 
 /** A permit of this connection. */
-interface Held {
+interface HeldPermit {
   readonly key: string;
   /** The last known revision. 0: the server may have lost its data, and counts from the beginning. */
   readonly revision: number;
@@ -36,7 +36,7 @@ export class NatsSlots {
   readonly #now: () => Promise<number>;
   readonly #limit: number;
   /** The permits that this connection holds, by slot and holder. */
-  readonly #held: Map<string, Held> = new Map();
+  readonly #held: Map<string, HeldPermit> = new Map();
   /** Requests of one holder for one slot run one after another, so that it gets one permit. */
   readonly #running: Map<string, Promise<unknown>> = new Map();
   /** The reason why earlier requests must not write any more. Each request keeps the object that was current at its start. */

@@ -133,11 +133,11 @@ async function polling(
 ): Promise<FleetSubscription> {
   const peek = async (cursor: unknown): Promise<Peek> =>
     (await calls.call('peek', namespace, me, cursor === undefined ? null : JSON.stringify(cursor))) as Peek;
-  const look = async (after: unknown): Promise<void> => {
+  const pollOnce = async (after: unknown): Promise<void> => {
     try {
       const { cursor, changed } = await peek(after);
       for (const i of changed) if (calls.subscriptions.has(end)) on.changed(TOPICS[i - 1] as FleetTopic);
-      if (calls.subscriptions.has(end)) timer = lookLater(cursor);
+      if (calls.subscriptions.has(end)) timer = pollLater(cursor);
     } catch (error) {
       if (calls.subscriptions.delete(end)) on.broken(error);
     }
@@ -154,9 +154,9 @@ async function polling(
     end();
     on.broken(new Error('postgresEngine: notifications arrive again'));
   };
-  const lookLater = (cursor: unknown): Timer => systemClock.setTimer(poll, () => void look(cursor), { ref: false });
+  const pollLater = (cursor: unknown): Timer => systemClock.setTimer(poll, () => void pollOnce(cursor), { ref: false });
   const { cursor } = await peek(undefined);
-  let timer = lookLater(cursor);
+  let timer = pollLater(cursor);
   const end = (): void => {
     calls.subscriptions.delete(end);
     systemClock.clearTimer(timer);
