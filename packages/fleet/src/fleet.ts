@@ -175,6 +175,8 @@ export class Fleet implements AsyncDisposable {
   #listTimer: Timer | undefined;
   /** Whether the link has been down since it was last up. */
   #hadOutage = false;
+  /** Whether members had not had time to return when the link went down. */
+  #isListPartial = false;
   #leaseCount = 0;
   #phase: 'open' | 'stopped' | 'closed' = 'open';
   #closing: Promise<void> | undefined;
@@ -190,16 +192,13 @@ export class Fleet implements AsyncDisposable {
       { ...settings, membership: isMember ? { ttl: memberTtl, keep: lostFor } : undefined },
       {
         onCancels: (records, now) => this.#onCancels(records, now),
-        onWhole: (ids, sent, since) => this.#onWhole(ids, sent, since),
+        onWhole: (ids, sent, isAsked) => this.#onWhole(ids, sent, isAsked),
         onInbox: (records) => this.#onInbox(records),
-        onMembers: (members, now, heartbeat) => this.#onMembers(members, now, heartbeat),
+        onMembers: (members, sent, heartbeat) => this.#onMembers(members, sent, heartbeat),
         onProven: () => this.#onProven(),
         onSlots: () => this.#leases.wake(),
         onUp: () => this.#onUp(),
-        onDown: () => {
-          this.#members.believeNoneLost();
-          this.#hadOutage = true;
-        },
+        onDown: () => this.#onDown(),
         isInboxAwaited: () => this.#isInboxAwaited(),
       },
     );
@@ -630,7 +629,7 @@ export class Fleet implements AsyncDisposable {
   #whyUnlisted(): string {
     return this.#members.isComplete(this.#settings.clock.now())
       ? 'the list of members has not arrived'
-      : 'the engine has lost its data, and members may not have returned yet; trying again is safe';
+      : 'the engine was away or has lost data, and members may not have returned yet; trying again is safe';
   }
 
   /** Stores the record of a cancel, or gives up after its timeout. */
@@ -703,7 +702,7 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
-  #onWhole(ids: ReadonlySet<string>, sent: number, since: number | undefined): void {
+  #onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void {
     const now = this.#settings.clock.now();
     const absent = this.#cancels.absentFrom(ids, now);
     for (const { id, body, keptUntil, recordedAt = sent } of absent) {
@@ -712,11 +711,11 @@ export class Fleet implements AsyncDisposable {
       this.#send({ log: 'cancels', id, body, ttl: keptUntil - now }, keptUntil - now);
     }
     // A cancel that was recorded after the read was sent is either newer than the answer, or lost. The next read decides.
-    if (since !== undefined && absent.some(({ recordedAt = sent }) => recordedAt > sent)) this.#link.readWhole();
+    if (!isAsked && absent.some(({ recordedAt = sent }) => recordedAt > sent)) this.#link.readWhole();
     this.#repeatAnswers();
-    if (since === undefined) return;
-    // When the engine still has the cancels that it had at the last read, it has the members, too.
-    if (absent.length > 0 || !this.#cancels.hasAnyFrom(since, now)) this.#awaitMembers();
+    // After an outage, another member may have recorded again what was lost.
+    if (absent.length > 0 || this.#hadOutage) this.#awaitMembers();
+    if (isAsked) return;
     // The engine may have lost its members, too. A receipt of a process that joins now can miss a member that is not listed.
     this.#link.meet().catch(() => {});
   }
@@ -749,12 +748,12 @@ export class Fleet implements AsyncDisposable {
     }
   }
 
-  #onMembers(members: readonly MemberRecord[], now: number, heartbeat: number): void {
-    if (this.#members.update(members, now)) this.#awaitMembers();
+  #onMembers(members: readonly MemberRecord[], sent: number, heartbeat: number): void {
+    if (this.#members.update(members, this.#settings.clock.now())) this.#awaitMembers();
     // After an outage, only the read that follows shows whether data was lost.
-    if (this.#hadOutage || !this.#members.isComplete(now)) return;
-    for (const { pending } of [...this.#waiting.values()]) pending.listed(heartbeat);
-    this.#link.readHintedInbox();
+    const isComplete = !this.#hadOutage && this.#members.isComplete(sent);
+    for (const { pending } of [...this.#waiting.values()]) isComplete ? pending.listed(heartbeat) : pending.check();
+    if (isComplete) this.#link.readHintedInbox();
   }
 
   /** Answers count only after the list of members has arrived. Until then they stay in the inbox. */
@@ -774,6 +773,13 @@ export class Fleet implements AsyncDisposable {
     for (const renew of this.#renewals) renew(this.#link.provenAt ?? now);
   }
 
+  #onDown(): void {
+    this.#members.believeNoneLost();
+    this.#hadOutage = true;
+    // While the engine is away, no member can return.
+    this.#isListPartial ||= !this.#members.isComplete(this.#settings.clock.now());
+  }
+
   #onUp(): void {
     const { clock, reread } = this.#settings;
     // Until then, a member that was also cut off may still pause between two attempts, or wait for its heartbeat.
@@ -781,8 +787,9 @@ export class Fleet implements AsyncDisposable {
     if (this.#hadOutage) {
       this.#hadOutage = false;
       // A caller reads no cancels, so it cannot notice that the engine has lost its data.
-      if (!this.#settings.isMember) this.#awaitMembers();
+      if (this.#isListPartial || !this.#settings.isMember) this.#awaitMembers();
       else void this.#listForWaiting();
+      this.#isListPartial = false;
     }
     this.#appender.retryNow();
     this.#repeatAnswers();

@@ -74,13 +74,12 @@ export interface LinkEvents {
    * Every cancel in the engine was read.
    *
    * @param sent when the first request of the read was sent
-   * @param since when the last complete read before it had arrived, or `undefined` when this node asked for all cancels. Otherwise
-   *   the engine could not answer from the cursor
+   * @param isAsked whether this node asked for all cancels. `false`: the engine could not answer from the cursor
    */
-  onWhole(ids: ReadonlySet<string>, sent: number, since: number | undefined): void;
+  onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void;
   onInbox(records: readonly StoredRecord[]): void;
-  /** A list of members, with the number of the heartbeat that asked for it. */
-  onMembers(members: readonly MemberRecord[], now: number, heartbeat: number): void;
+  /** A list of members, with the time and the number of the heartbeat that asked for it. */
+  onMembers(members: readonly MemberRecord[], sent: number, heartbeat: number): void;
   /** A complete read has arrived. */
   onProven(): void;
   onSlots(): void;
@@ -123,8 +122,6 @@ export class Link {
   /** Whether a hint about the inbox has arrived since the last read of it. */
   #isInboxHinted = false;
   #provenAt: number | undefined;
-  /** When the last complete read had arrived. */
-  #readAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   #heartbeatCount = 0;
   #isClosed = false;
@@ -354,8 +351,9 @@ export class Link {
     if (this.#isClosed) throw new ClosedError('meet: the fleet was closed');
     const { clock, id, membership } = this.#options;
     const heartbeat = ++this.#heartbeatCount;
+    const sent = clock.now();
     const members = await this.#limited('meet', (engine) => engine.meet(membership && { id, ...membership }));
-    this.#events.onMembers(members, clock.now(), heartbeat);
+    this.#events.onMembers(members, sent, heartbeat);
   }
 
   async #readCancels(): Promise<void> {
@@ -376,10 +374,9 @@ export class Link {
       this.#provenAt = sent;
       if (unknown > 0) this.#change({ missedMs: this.state.borrow().missedMs + unknown });
     }
-    const [whole, since] = [this.#whole, this.#readAt];
+    const whole = this.#whole;
     this.#whole = undefined;
-    this.#readAt = clock.now();
-    if (whole !== undefined) this.#events.onWhole(whole.ids, whole.sent, whole.isAsked ? undefined : since);
+    if (whole !== undefined) this.#events.onWhole(whole.ids, whole.sent, whole.isAsked);
     this.#events.onProven();
   }
 

@@ -67,13 +67,6 @@ export class LiveCancels {
     }
   }
 
-  /** Whether a cancel is in force that the engine had before this time. */
-  hasAnyFrom(time: number, now: number): boolean {
-    return [...this.#byId.values()].some(
-      ({ recordedAt, keptUntil }) => recordedAt !== undefined && recordedAt < time && keptUntil > now,
-    );
-  }
-
   /** Returns the cancels that the engine once had, and has no longer. */
   absentFrom(present: ReadonlySet<string>, now: number): LiveCancel[] {
     const isAbsent = ({ id, recordedAt, keptUntil }: LiveCancel): boolean =>

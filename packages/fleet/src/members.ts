@@ -59,7 +59,9 @@ export class Members {
     }
     for (const [id, known] of this.#known) {
       if (known.seenIn === count) continue;
-      isMissing ||= known.seenIn === count - 1 && known.state === 'live' && known.aliveUntil > now;
+      const wasListed = known.seenIn === count - 1 && known.state === 'live' && known.aliveUntil > now;
+      // The engine keeps a member that has left for `keep`.
+      isMissing ||= wasListed && known.seenAt + this.#keep > now;
       if (known.state === 'live' && known.aliveUntil <= now && isLostNow) known.state = 'lost';
       if (known.state !== 'live' && known.seenAt + this.#keep <= now) this.#known.delete(id);
     }
@@ -80,9 +82,9 @@ export class Members {
     this.#completeFrom = Math.max(this.#completeFrom, time);
   }
 
-  /** Whether a list that arrives now has all live members. */
-  isComplete(now: number): boolean {
-    return now >= this.#completeFrom;
+  /** Whether a list that was asked for at this time has all live members. */
+  isComplete(sent: number): boolean {
+    return sent >= this.#completeFrom;
   }
 
   /** Returns the state of a member, or `undefined` when it was never listed, or not for a long time. */
