@@ -237,21 +237,22 @@ export const differences: readonly Difference[] = [
     error: /expected function to throw/,
     why: 'its clock counts from 1970, so that such a moment is not far away',
   },
-  ...[
-    'web.test.ts: a port > ',
-    'web.test.ts: a call through a port > ',
-    'retention.leak.ts: a long-lived token and a worker',
-  ].map((text): Difference => {
-    const [file = '', name = ''] = text.split(': ');
-    return {
+  ...(
+    [
+      ['web.test.ts', 'a port > '],
+      ['web.test.ts', 'a call through a port > '],
+      ['retention.leak.ts', 'a long-lived token and a worker'],
+    ] as const
+  ).map(
+    ([file, name]): Difference => ({
       on: ['workerd'],
       file: `packages/worker-pool/test/${file}`,
       name,
       error: /Transfer list is not supported|it was closed/,
       why: 'a port cannot be transferred',
       sometimes: true,
-    };
-  }),
+    }),
+  ),
   {
     on: ['workerd', 'page', 'worker'],
     file: 'packages/broadcast-channel/test/hostile.test.ts',

@@ -175,7 +175,7 @@ export class Fleet implements AsyncDisposable {
   #listTimer: Timer | undefined;
   /** Whether the link has been down since it was last up. */
   #hadOutage = false;
-  /** Whether members had not had time to return when the link went down. */
+  /** Whether members have not had time to return after a loss of data. While the engine is away, none can. */
   #isListPartial = false;
   #leaseCount = 0;
   #phase: 'open' | 'stopped' | 'closed' = 'open';
@@ -724,10 +724,17 @@ export class Fleet implements AsyncDisposable {
   #awaitMembers(): void {
     const { clock, reread } = this.#settings;
     const ms = reread + LONGEST_DELAY;
+    this.#isListPartial = true;
     this.#members.expectCompleteFrom(clock.now() + ms);
     if (this.#listTimer !== undefined) clock.clearTimer(this.#listTimer);
     if (this.#phase === 'closed') return;
-    this.#listTimer = clock.setTimer(ms, () => void this.#listForWaiting(), { ref: false });
+    const onReturned = (): void => {
+      // Otherwise the time begins again when the link is up.
+      if (this.#hadOutage) return;
+      this.#isListPartial = false;
+      void this.#listForWaiting();
+    };
+    this.#listTimer = clock.setTimer(ms, onReturned, { ref: false });
   }
 
   /** Gets a list of members for the cancels that wait, and the answers that may have arrived without a hint. */
@@ -776,8 +783,6 @@ export class Fleet implements AsyncDisposable {
   #onDown(): void {
     this.#members.believeNoneLost();
     this.#hadOutage = true;
-    // While the engine is away, no member can return.
-    this.#isListPartial ||= !this.#members.isComplete(this.#settings.clock.now());
   }
 
   #onUp(): void {
@@ -789,7 +794,6 @@ export class Fleet implements AsyncDisposable {
       // A caller reads no cancels, so it cannot notice that the engine has lost its data.
       if (this.#isListPartial || !this.#settings.isMember) this.#awaitMembers();
       else void this.#listForWaiting();
-      this.#isListPartial = false;
     }
     this.#appender.retryNow();
     this.#repeatAnswers();

@@ -1,9 +1,10 @@
 // Receipts after the engine has lost its data, and with it its list of members.
 import { CancelIncompleteError, joinFleet } from '@quiesce/fleet';
+import type { FaultyEngine } from '@quiesce/fleet/testing';
 import { describe, expect, it } from 'vitest';
 import { around, deaf, obedient, rejection, world } from './vocabulary.ts';
 
-/** What a cancel has settled with until now. */
+/** Follows a cancel: `now` returns the state of its receipt, or `pending`. */
 function stateOf(receipt: Promise<{ readonly state: string }>): { now(): string } {
   let state = 'pending';
   receipt.then(
@@ -15,6 +16,14 @@ function stateOf(receipt: Promise<{ readonly state: string }>): { now(): string 
     },
   );
   return { now: () => state };
+}
+
+/** Cuts all connections and loses the data. All members but one can return. */
+function loseData(engine: FaultyEngine, away: string): void {
+  engine.cut();
+  engine.goBack();
+  engine.heal();
+  engine.cut(away);
 }
 
 describe('a cancel after the engine has lost its data, while members have not returned', () => {
@@ -141,10 +150,7 @@ describe('a cancel after the engine has lost its data, while members have not re
     const worker = await join('worker');
     const job = deaf();
     void worker.run('jobs/1', job.work);
-    engine.cut();
-    engine.goBack();
-    engine.heal();
-    engine.cut('worker');
+    loseData(engine, 'worker');
     await clock.advance(1_000);
     expect(api.inspect().link).toBe('up');
     const receipt = stateOf(api.cancel('jobs/1', 'stop', { until: 'ended' }));
@@ -159,10 +165,7 @@ describe('a cancel after the engine has lost its data, while members have not re
     const worker = await join('worker');
     const job = deaf();
     void worker.run('jobs/1', job.work);
-    engine.cut();
-    engine.goBack();
-    engine.heal();
-    engine.cut('worker');
+    loseData(engine, 'worker');
     await clock.advance(1_000); // up and noticed within 20..40 ms
     expect(api.inspect().link).toBe('up');
     await clock.advance(3_500);
@@ -183,10 +186,7 @@ describe('a cancel after the engine has lost its data, while members have not re
     const worker = await join('worker');
     const job = deaf();
     void worker.run('jobs/1', job.work);
-    engine.cut();
-    engine.goBack();
-    engine.heal();
-    engine.cut('worker');
+    loseData(engine, 'worker');
     await clock.advance(100);
     expect(api.inspect().link).toBe('up');
     engine.cut(); // the engine is away for 10 s. It loses nothing
@@ -199,6 +199,34 @@ describe('a cancel after the engine has lost its data, while members have not re
     await clock.advance(100);
     engine.heal('worker');
     await clock.advance(100);
+    expect(worker.inspect().runs.length).toBe(1);
+    expect(receipt.now()).toBe('pending');
+  });
+
+  it('gives them the time again when the connection fails right after the read that shows the loss', async () => {
+    const { clock, engine } = world();
+    let isFailing = false;
+    const flaky = around(engine, ({ read }) => ({
+      read: async (log, after) => {
+        const page = await read(log, after);
+        if (isFailing && log === 'cancels' && page.whole) engine.cut();
+        return page;
+      },
+    }));
+    const api = await joinFleet({ engine: flaky, clock, node: 'api' });
+    const worker = await joinFleet({ engine, clock, node: 'worker' });
+    const job = deaf();
+    void worker.run('jobs/1', job.work);
+    isFailing = true;
+    loseData(engine, 'worker');
+    await clock.advance(10_000);
+    isFailing = false;
+    engine.heal();
+    engine.cut('worker');
+    await clock.advance(1_000);
+    expect(api.inspect().link).toBe('up');
+    const receipt = stateOf(api.cancel('jobs/1', 'stop', { until: 'ended' }));
+    await clock.advance(500);
     expect(worker.inspect().runs.length).toBe(1);
     expect(receipt.now()).toBe('pending');
   });
