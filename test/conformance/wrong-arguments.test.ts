@@ -1,6 +1,5 @@
 // A wrong argument throws at the wrong call: a TypeError for its type, or a RangeError for a number or a date out of its range. The
 // error names the call and the option as the user wrote them, and shows the value with its type. Nothing is left behind.
-import { setImmediate as turn } from 'node:timers/promises';
 import * as express from '@quiesce/adapters/express';
 import * as fastify from '@quiesce/adapters/fastify';
 import * as fetching from '@quiesce/adapters/fetch';
@@ -158,6 +157,8 @@ function classOf(kind: Kind, value: unknown): RegExp {
 
 /** A mistake that is likely: the promise of a receive instead of the receiver, or of its value. */
 const isGivenBack: Kind[] = ['function', 'functions', 'signal', 'branches', 'list', 'date', ...numbers];
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Returns the error that a call throws, or with which it rejects before it does anything else, or `undefined`. */
 async function failure(run: () => unknown): Promise<unknown> {

@@ -23,7 +23,7 @@
  *  5. A token whose epoch equals the module's, and that is not CANCELLED, was found not cancelled since the last cancellation of
  *     any token with dependents. It has no BELOW_TRIGGER: the state of a trigger above (a foreign signal, several tokens) is
  *     only known when it is polled, so nothing below it is cached. Its own trigger is polled each time; of several deadlines
- *     its own is the earliest. A walk caches its result, yes or no, on every 64th token. Reading a long chain token by token,
+ *     its own is the earliest. A walk caches its result, yes or no, on every 64th token, and a no also on the parent. Reading a long chain token by token,
  *     from either end, therefore takes O(length).
  *  6. Between marking and notification, an item is in `queue`, linked only to its neighbours there, and its `owner` is still its
  *     token. An item whose owner is CANCELLED is therefore in the queue.
@@ -140,7 +140,7 @@ function resolveState(node: TreeNode): boolean {
       cachePoints.push(at);
     }
   }
-  skipDisposed(node);
+  const parent = skipDisposed(node);
   if (triggerFlag) {
     // Polling may cancel other tokens, whose callbacks may cancel a token that the walk has already passed.
     if (!pollTriggers(node) && epoch !== now) return isCancelled(node);
@@ -148,7 +148,11 @@ function resolveState(node: TreeNode): boolean {
     if (node.flags & (CANCELLED | DISPOSED)) return (node.flags & CANCELLED) !== 0;
   }
   cacheNotCancelled(node);
-  if (cachePoints !== undefined && epoch === now) cachePoints.forEach(cacheNotCancelled);
+  if (epoch === now) {
+    // Its next children are born with this result and need no walk.
+    if (parent !== undefined) cacheNotCancelled(parent);
+    if (cachePoints !== undefined) cachePoints.forEach(cacheNotCancelled);
+  }
   return false;
 }
 
