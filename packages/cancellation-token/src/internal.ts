@@ -58,6 +58,6 @@ export {
   withFramesOf,
 } from '@quiesce/internal';
 export { Awaitable } from './awaitable.ts';
+export { settleWithBudget } from './budget.ts';
 export { Condition } from './condition.ts';
-export { settleWithBudget } from './settle-with-budget.ts';
 export { untilCancelled } from './until-cancelled.ts';

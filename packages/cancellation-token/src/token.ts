@@ -116,7 +116,7 @@ export class CancellationToken implements Disposable {
     if (options === undefined) return;
     refuseParent(options);
     checkOptions('new CancellationToken', options, NAME);
-    if (options?.name !== undefined) needDetails(this).name = options.name;
+    if (options.name !== undefined) needDetails(this).name = options.name;
   }
 
   /** @internal Whether `value` is a token of this copy of the package, and neither a proxy nor a copy of one. */

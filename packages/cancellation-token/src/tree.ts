@@ -151,7 +151,7 @@ function resolveState(node: TreeNode): boolean {
   if (epoch === now) {
     // Its next children are born with this result and need no walk.
     if (parent !== undefined) cacheNotCancelled(parent);
-    if (cachePoints !== undefined) cachePoints.forEach(cacheNotCancelled);
+    cachePoints?.forEach(cacheNotCancelled);
   }
   return false;
 }

@@ -1,6 +1,7 @@
-import type { Clock, Timer } from '@quiesce/cancellation-token';
+import type { Clock } from '@quiesce/cancellation-token';
 import { backoffOf } from '@quiesce/internal';
 import type { FleetRecord } from './engine.ts';
+import { Pause } from './limit.ts';
 
 /** The most records of one `append`. */
 const MOST = 500;
@@ -24,7 +25,7 @@ export class Appender {
   #queue: Entry[] = [];
   #isStoring = false;
   #failures = 0;
-  #pause: { readonly timer: Timer; readonly end: () => void } | undefined;
+  readonly #pause: Pause = new Pause();
   #error: unknown;
   #isClosed = false;
 
@@ -59,7 +60,7 @@ export class Appender {
   /** Tries again at once: the engine is back. */
   retryNow(): void {
     this.#failures = 0;
-    this.#pause?.end();
+    this.#pause.end();
   }
 
   async #run(): Promise<void> {
@@ -73,7 +74,7 @@ export class Appender {
       } catch (error) {
         this.#error = error ?? new Error('append failed');
         this.#queue.unshift(...batch);
-        if (!this.#isClosed) await this.#wait(this.#delayOf(++this.#failures));
+        if (!this.#isClosed) await this.#pause.wait(this.#clock, this.#delayOf(++this.#failures));
       }
       this.#dropLate();
     }
@@ -86,18 +87,6 @@ export class Appender {
       if (entry.until > now && !this.#isClosed) return true;
       entry.settle(this.#error ?? new Error('there was no time to store the record'));
       return false;
-    });
-  }
-
-  #wait(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        this.#clock.clearTimer(timer);
-        this.#pause = undefined;
-        resolve();
-      };
-      const timer = this.#clock.setTimer(ms, end, { ref: false });
-      this.#pause = { timer, end };
     });
   }
 }

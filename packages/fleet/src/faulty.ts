@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkOptions } from '@quiesce/internal';
-import { checkEngine } from './check-engine.ts';
+import { checkEngine } from './checks.ts';
 import type { ConnectOptions, EngineConnection, FleetEngine, FleetListener, FleetSubscription } from './engine.ts';
 import { asMemoryEngine } from './memory-engine.ts';
 import { numberOf } from './options.ts';

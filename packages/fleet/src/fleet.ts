@@ -5,122 +5,35 @@
  *  1. A cancel is applied once, by id. The tree of tokens and the index of cancels are complete before any callback of the user.
  *  2. A run starts only when no cancel that this node knows covers it. When its last read is older than two `reread`, the node
  *     reads before it starts the run.
- *  3. An answer is sent when a cancel was applied, and when the last run that it found has ended. Answers are kept for 60 s. They
- *     are sent again after each reconnection, and after each whole read.
- *  4. After a whole read, the node looks for cancels that were recorded before the read and that the answer lacks. It records them
+ *  3. After a whole read, the node looks for cancels that were recorded before the read and that the answer lacks. It records them
  *     again. A cancel therefore survives the loss of the engine's data as long as one member that has read it lives.
- *  5. At its timeout, the node forgets a cancel that the engine never confirmed. If the engine has it after all, a read returns it.
+ *  4. At its timeout, the node forgets a cancel that the engine never confirmed. If the engine has it after all, a read returns it.
  */
 
-import {
-  CancellationToken,
-  CancelledError,
-  type Clock,
-  ClosedError,
-  type Registration,
-  type Timer,
-} from '@quiesce/cancellation-token';
+import { CancellationToken, CancelledError, ClosedError } from '@quiesce/cancellation-token';
 import type { WatchReceiver } from '@quiesce/channel';
 import { checkChoice, checkFunction, checkOptions, defineHandle } from '@quiesce/internal';
 import { Appender } from './appender.ts';
 import { attachTo, type FleetAttachOptions, type FleetShutdown } from './attach.ts';
-import type { EngineConnection, FleetRecord, MemberRecord, StoredRecord } from './engine.ts';
-import { CancelIncompleteError, EngineUnavailableError } from './errors.ts';
+import type { EngineConnection, StoredRecord } from './engine.ts';
+import type { FleetCancelOptions, FleetInspection, FleetRunOptions, FleetSettings } from './fleet-options.ts';
 import { type FleetKey, keyOf } from './key.ts';
-import { type Found, KeyTree, type Run } from './key-tree.ts';
+import { type Found, KeyTree } from './key-tree.ts';
 import { type FleetLeaseOptions, leaseRequest } from './lease-options.ts';
 import { type HeldLease, Leases } from './leases.ts';
-import { type FleetState, Link, type LinkCounters, LONGEST_DELAY } from './link.ts';
+import { type FleetState, Link, LONGEST_DELAY } from './link.ts';
 import { type LiveCancel, LiveCancels, reasonOf } from './live-cancels.ts';
 import { type FleetMember, Members } from './members.ts';
 import { numberOf, signalOf } from './options.ts';
-import { type CancelUntil, OwnAnswer, PendingCancel } from './pending-cancel.ts';
+import { Outbox } from './outbox.ts';
+import { OwnAnswer } from './pending-cancel.ts';
 import { encode } from './reason.ts';
 import type { CancelReceipt } from './receipt.ts';
-import { decodeAnswer, decodeCancel, encodeAnswer, encodeCancel } from './wire.ts';
+import { type FleetRun, type RunRequest, Runs } from './runs.ts';
+import { SentCancels } from './sent-cancels.ts';
+import { decodeCancel, encodeCancel } from './wire.ts';
 
-/** Options for `run`. */
-export interface FleetRunOptions {
-  /** Also cancels the run. */
-  readonly signal?: CancellationToken | AbortSignal | undefined;
-  /**
-   * After how many ms without an answer of the engine the run is cancelled, with an {@link EngineUnavailableError}: three times
-   * `reread` or more. Without the engine, no cancels arrive. Default: `Infinity`.
-   */
-  readonly unreachable?: number | undefined;
-}
-
-/** The run, as its work sees it. */
-export interface FleetRun {
-  /** The key, as a string. */
-  readonly key: string;
-}
-
-/** Options for `cancel`. */
-export interface FleetCancelOptions {
-  /**
-   * The state to wait for. `recorded` (the default): the engine has stored the cancel, and every live member will read it.
-   * `delivered`: every live member has applied it. `ended`: every run at or below the key has ended, on all live members.
-   */
-  readonly until?: CancelUntil | undefined;
-  /** Ends the wait after this many ms, from 1 to 2^31-1. The cancel stays in force. Default: 10,000. */
-  readonly timeout?: number | undefined;
-  /** How many ms the cancel covers runs that start later, from 1,000 to `retention`. Default: `retention`. */
-  readonly ttl?: number | undefined;
-  /** Ends the wait. The cancel stays in force. */
-  readonly signal?: CancellationToken | AbortSignal | undefined;
-}
-
-/** The state of a fleet in this process, as plain JSON. */
-export interface FleetInspection {
-  /** The id of this member. */
-  readonly id: string;
-  /** As in `state`. */
-  readonly link: FleetState['link'];
-  /** As in `state`. */
-  readonly hints: FleetState['hints'];
-  /** As `fleet.age`. */
-  readonly ageMs: number;
-  /** The runs that have not ended. */
-  readonly runs: readonly { readonly key: string; readonly ageMs: number; readonly isCancelled: boolean }[];
-  /** The leases that are held. */
-  readonly leases: readonly { readonly name: string; readonly fence: number; readonly leftMs: number }[];
-  /** How many cancels this node keeps. */
-  readonly cancelCount: number;
-  /** The counters of the link. */
-  readonly counters: Readonly<LinkCounters>;
-}
-
-/** The checked options of `joinFleet`. */
-export interface FleetSettings {
-  readonly clock: Clock;
-  readonly id: string;
-  readonly isMember: boolean;
-  readonly reread: number;
-  readonly memberTtl: number;
-  readonly lostFor: number;
-  readonly requestTimeout: number;
-  readonly retention: number;
-}
-
-/** How long an answer is kept, in ms. */
-const ANSWER_TTL = 60_000;
 const LONGEST = 2 ** 31 - 1;
-
-type RunWork<T> = (token: CancellationToken, run: FleetRun) => T;
-type RunLimit = CancellationToken | undefined;
-
-/** A token that is cancelled when the engine has been away for too long. */
-interface LimitedByAge {
-  readonly token: CancellationToken;
-  end(): void;
-}
-
-/** A cancel of this node that waits for answers. */
-interface Waiting {
-  readonly pending: PendingCancel;
-  end(error: unknown): void;
-}
 
 /**
  * A process that has joined a fleet. Made by `joinFleet`.
@@ -164,49 +77,50 @@ export class Fleet implements AsyncDisposable {
   readonly #link: Link;
   readonly #appender: Appender;
   readonly #leases: Leases;
-  readonly #waiting: Map<string, Waiting> = new Map();
-  /** The records of answers, and until when they are repeated. */
-  readonly #answers: Map<string, { readonly record: FleetRecord; readonly until: number }> = new Map();
-  readonly #unsent: Set<Promise<unknown>> = new Set();
-  /** Renews the deadline of each run with `unreachable`. */
-  readonly #renewals: Set<(provenAt: number) => void> = new Set();
+  readonly #outbox: Outbox;
+  readonly #sent: SentCancels;
+  readonly #runs: Runs;
   readonly #whenIdle: Set<() => void> = new Set();
-  /** Asks for the members again when the list is complete again. */
-  #listTimer: Timer | undefined;
-  /** Whether the link has been down since it was last up. */
-  #hadOutage = false;
-  /** Whether members have not had time to return after a loss of data. While the engine is away, none can. */
-  #isListPartial = false;
   #leaseCount = 0;
   #phase: 'open' | 'stopped' | 'closed' = 'open';
   #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(connection: EngineConnection, settings: FleetSettings) {
-    const { clock, id, isMember, memberTtl, lostFor } = settings;
+    const { clock, id, isMember, memberTtl, lostFor, reread } = settings;
     this.#settings = settings;
     this.id = id;
-    this.#members = new Members(lostFor);
-    this.#link = new Link(
+    this.#members = new Members({
+      ...{ clock, keep: lostFor, noticesLoss: isMember },
+      // A member that was also cut off may pause between two attempts, or wait for its heartbeat.
+      returnTime: reread + LONGEST_DELAY,
+      onComplete: () => void this.#sent.askAgain(),
+    });
+    const link = new Link(
       connection,
       { ...settings, membership: isMember ? { ttl: memberTtl, keep: lostFor } : undefined },
       {
         onCancels: (records, now) => this.#onCancels(records, now),
         onWhole: (ids, sent, isAsked) => this.#onWhole(ids, sent, isAsked),
-        onInbox: (records) => this.#onInbox(records),
-        onMembers: (members, sent, heartbeat) => this.#onMembers(members, sent, heartbeat),
+        onInbox: (records) => this.#sent.answered(records),
+        onMembers: (list, sent, heartbeat) => this.#sent.listed(this.#members.update(list, sent), heartbeat),
         onProven: () => this.#onProven(),
         onSlots: () => this.#leases.wake(),
         onUp: () => this.#onUp(),
-        onDown: () => this.#onDown(),
-        isInboxAwaited: () => this.#isInboxAwaited(),
+        onDown: () => this.#members.away(),
+        isInboxAwaited: () => this.#sent.isInboxAwaited,
       },
     );
+    this.#link = link;
     this.#appender = new Appender(clock, async (records) => {
-      this.#link.counters.appendCount++;
-      await this.#link.call('append', (engine) => engine.append(records));
+      link.counters.appendCount++;
+      await link.call('append', (engine) => engine.append(records));
     });
-    this.#leases = new Leases(this.#link, clock, id, this.#root);
+    this.#outbox = new Outbox(this.#appender, clock);
+    this.#sent = new SentCancels({ ...settings, link, members: this.#members });
+    const onEnded = (): void => this.#checkIdle();
+    this.#runs = new Runs({ clock, tree: this.#tree, cancels: this.#cancels, link, onEnded });
+    this.#leases = new Leases(link, clock, id, this.#root);
   }
 
   /** @internal Connects to the engine for the first time. */
@@ -268,8 +182,8 @@ export class Fleet implements AsyncDisposable {
       const never = Number.POSITIVE_INFINITY;
       const unreachable = numberOf('run: unreachable', options.unreachable, never, 3 * reread, never);
       this.#checkStart('run', limit);
-      if (this.age > 2 * reread) return this.#readAndStart(path, work, limit, unreachable);
-      return this.#start(path, work, limit, unreachable);
+      const request = { key: path, work, limit, unreachable };
+      return this.age > 2 * reread ? this.#readAndStart(request) : this.#runs.start(request);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -328,41 +242,22 @@ export class Fleet implements AsyncDisposable {
     this.#checkNotClosed('cancel');
 
     const now = clock.now();
-    const isAnswered = until !== 'recorded';
-    const from = isAnswered ? this.id : undefined;
+    const from = until === 'recorded' ? undefined : this.id;
     const id = newId(16);
     const cancel: LiveCancel = {
       ...{ id, key: path, body: encodeCancel(path, encoded, from, ttl === retention ? undefined : ttl) },
       ...{ coversUntil: now + ttl, keptUntil: now + retention, recordedAt: undefined, reason: { value } },
     };
-    return await new Promise<CancelReceipt>((resolve, reject) => {
-      const found = this.#tree.take(path);
-      const isOwn = isAnswered && this.#settings.isMember;
-      const own = isOwn ? new OwnAnswer(id, this.id, found, () => pending.check()) : undefined;
-      const end = (settle: () => void): void => {
-        if (!this.#waiting.delete(id)) return;
-        clock.clearTimer(timer);
-        registration?.dispose();
-        settle();
-      };
-      const pending = new PendingCancel({ id, key: path, until }, this.id, this.#members, own, (receipt) =>
-        end(() => resolve(receipt)),
-      );
-      this.#waiting.set(id, { pending, end: (error) => end(() => reject(error)) });
-      const onTimeout = (): void => {
-        if (cancel.recordedAt === undefined) this.#cancels.delete(cancel);
-        end(() => reject(this.#timeoutError(pending, timeout)));
-      };
-      const timer = clock.setTimer(timeout, onTimeout, { ref: true });
-      // When the signal is already cancelled, `onCancelled` calls back before it returns.
-      let registration: Registration | undefined;
-      registration = limit?.onCancelled((why) => end(() => reject(why)));
-      // A caller runs nothing, and reads no cancels.
-      if (this.#settings.isMember) this.#cancels.add(cancel);
-      void this.#record(cancel, timeout);
-      if (isAnswered && !this.#settings.isMember) void this.#pollInbox();
-      cancelAll(found, value);
-    });
+    const onTimeout = (): void => {
+      if (cancel.recordedAt === undefined) this.#cancels.delete(cancel);
+    };
+    const found = this.#tree.take(path);
+    const receipt = this.#sent.wait(cancel, { until, found, timeout, limit, onTimeout });
+    // A caller runs nothing, and reads no cancels.
+    if (this.#settings.isMember) this.#cancels.add(cancel);
+    void this.#record(cancel, timeout);
+    cancelAll(found, value);
+    return await receipt;
   }
 
   /**
@@ -501,28 +396,13 @@ export class Fleet implements AsyncDisposable {
   async #close(): Promise<void> {
     this.stop();
     this.#phase = 'closed';
-    for (const { end } of [...this.#waiting.values()]) end(new ClosedError('cancel: the fleet was closed'));
+    this.#sent.close(new ClosedError('cancel: the fleet was closed'));
     this.#root.cancel(new CancelledError('The fleet was closed'));
-    this.#endPoll();
-    if (this.#listTimer !== undefined) this.#settings.clock.clearTimer(this.#listTimer);
+    this.#members.close();
     await this.#idle();
-    await Promise.all([this.#sendRest(), this.#leases.settled()]);
+    await Promise.all([this.#outbox.flush(this.#settings.requestTimeout), this.#leases.settled()]);
     this.#appender.close();
     await this.#link.close();
-  }
-
-  /** Sends the answers that the engine has not confirmed, and takes at most `requestTimeout`. */
-  async #sendRest(): Promise<void> {
-    if (this.#unsent.size === 0) return;
-    this.#appender.retryNow();
-    const { clock, requestTimeout } = this.#settings;
-    await new Promise<void>((resolve) => {
-      const timer = clock.setTimer(requestTimeout, resolve, { ref: true });
-      void Promise.all(this.#unsent).then(() => {
-        clock.clearTimer(timer);
-        resolve();
-      });
-    });
   }
 
   #idle(): Promise<void> {
@@ -555,81 +435,12 @@ export class Fleet implements AsyncDisposable {
     if (limit?.isCancelled) throw limit.reason;
   }
 
-  async #readAndStart<T>(path: string, work: RunWork<T>, limit: RunLimit, unreachable: number): Promise<Awaited<T>> {
+  async #readAndStart<T>(request: RunRequest<T>): Promise<Awaited<T>> {
+    const { limit } = request;
     const read = this.#link.read().catch(() => {});
     await (limit === undefined ? read : limit.runUntilCancelled(read));
     this.#checkStart('run', limit);
-    return await this.#start(path, work, limit, unreachable);
-  }
-
-  #start<T>(path: string, work: RunWork<T>, limit: RunLimit, unreachable: number): Promise<Awaited<T>> {
-    if (this.age >= unreachable) throw this.#unreachableError(unreachable);
-    const now = this.#settings.clock.now();
-    const cancel = this.#cancels.covering(path, now);
-    if (cancel !== undefined) throw reasonOf(cancel);
-    const run = this.#tree.addRun(path, now, limit);
-    const isLimited = unreachable !== Number.POSITIVE_INFINITY;
-    return this.#execute(run, path, work, isLimited ? this.#limitByAge(run.token, unreachable) : undefined);
-  }
-
-  async #execute<T>(run: Run, key: string, work: RunWork<T>, limited: LimitedByAge | undefined): Promise<Awaited<T>> {
-    try {
-      return await work(limited?.token ?? run.token, { key });
-    } finally {
-      limited?.end();
-      this.#tree.removeRun(run);
-      this.#checkIdle();
-    }
-  }
-
-  /** Makes a child token that is cancelled when the engine has been away for too long. */
-  #limitByAge(token: CancellationToken, unreachable: number): LimitedByAge {
-    const { clock } = this.#settings;
-    const since = this.#link.provenAt ?? clock.now();
-    const reason = (): EngineUnavailableError => this.#unreachableError(unreachable);
-    const deadline = token.renewable(unreachable, { clock, since, reason });
-    const renew = (provenAt: number): void => void deadline.renew(unreachable, provenAt);
-    this.#renewals.add(renew);
-    const end = (): void => {
-      this.#renewals.delete(renew);
-      deadline.token.dispose();
-    };
-    return { token: deadline.token, end };
-  }
-
-  #unreachableError(unreachable: number): EngineUnavailableError {
-    const { error } = this.state.borrow();
-    return new EngineUnavailableError(
-      `run: the engine has been away for more than ${unreachable} ms (unreachable), so cancels do not arrive`,
-      { cause: error },
-    );
-  }
-
-  #timeoutError(pending: PendingCancel, timeout: number): Error {
-    const receipt = pending.receipt();
-    const key = JSON.stringify(receipt.key);
-    if (receipt.state === 'unrecorded') {
-      return new EngineUnavailableError(
-        `cancel: ${key} was not recorded within ${timeout} ms; trying again is safe. Runs of this process are cancelled`,
-        { cause: this.state.borrow().error, receipt },
-      );
-    }
-    const parts = receipt.nodes.map(({ node, state, runningCount, unfinished }) => {
-      if (state === 'silent') return `${node} is silent`;
-      return state === 'stopping' ? `${node} still runs ${namesOf(unfinished, runningCount)}` : undefined;
-    });
-    const open = parts.filter((part) => part !== undefined);
-    const what = open.length > 0 ? open.join('; ') : this.#whyUnlisted();
-    return new CancelIncompleteError(
-      `cancel: ${key} is recorded, but not ${pending.until} within ${timeout} ms: ${what}`,
-      receipt,
-    );
-  }
-
-  #whyUnlisted(): string {
-    return this.#members.isComplete(this.#settings.clock.now())
-      ? 'the list of members has not arrived'
-      : 'the engine was away or has lost data, and members may not have returned yet; trying again is safe';
+    return await this.#runs.start(request);
   }
 
   /** Stores the record of a cancel, or gives up after its timeout. */
@@ -648,9 +459,7 @@ export class Fleet implements AsyncDisposable {
   #onRecorded(cancel: LiveCancel): void {
     if (cancel.recordedAt !== undefined) return;
     cancel.recordedAt = this.#settings.clock.now();
-    this.#waiting.get(cancel.id)?.pending.recorded(this.#link.heartbeatCount);
-    // If this call fails, the list arrives with the next heartbeat that succeeds.
-    if (this.#waiting.has(cancel.id)) this.#link.meet().catch(() => {});
+    this.#sent.recorded(cancel.id);
   }
 
   #onCancels(records: readonly StoredRecord[], now: number): void {
@@ -673,33 +482,12 @@ export class Fleet implements AsyncDisposable {
     this.#cancels.add(cancel);
     const found = this.#tree.take(key, coversUntil > now ? undefined : coversUntil);
     const isAnswered = from !== undefined && from !== this.id;
-    const own = isAnswered
-      ? new OwnAnswer(id, this.id, found, (answer) => answer.runs.size === 0 && this.#answer(from, answer))
-      : undefined;
+    const onRunEnded = (answer: OwnAnswer): void => {
+      if (isAnswered && answer.runs.size === 0) this.#outbox.answer(from, answer);
+    };
+    const own = isAnswered ? new OwnAnswer(id, this.id, found, onRunEnded) : undefined;
     if (found.targets.length > 0) cancelAll(found, reasonOf(cancel));
-    if (own !== undefined && from !== undefined) this.#answer(from, own);
-  }
-
-  #answer(to: string, answer: OwnAnswer): void {
-    const { clock } = this.#settings;
-    const state = answer.read();
-    const id = `${state.cancel}.${this.id}.${state.runningCount === 0 ? 'ended' : 'applied'}`;
-    const record = { log: to, id, body: encodeAnswer(state), ttl: ANSWER_TTL };
-    this.#answers.set(id, { record, until: clock.now() + ANSWER_TTL });
-    this.#send(record, ANSWER_TTL);
-  }
-
-  #send(record: FleetRecord, ms: number): void {
-    const sent: Promise<unknown> = this.#appender.add(record, ms).then(() => this.#unsent.delete(sent));
-    this.#unsent.add(sent);
-  }
-
-  #repeatAnswers(): void {
-    const now = this.#settings.clock.now();
-    for (const [id, { record, until }] of this.#answers) {
-      if (until <= now) this.#answers.delete(id);
-      else this.#send(record, until - now);
-    }
+    if (isAnswered && own !== undefined) this.#outbox.answer(from, own);
   }
 
   #onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void {
@@ -708,132 +496,35 @@ export class Fleet implements AsyncDisposable {
     for (const { id, body, keptUntil, recordedAt = sent } of absent) {
       if (recordedAt > sent) continue;
       this.#link.counters.repairedCount++;
-      this.#send({ log: 'cancels', id, body, ttl: keptUntil - now }, keptUntil - now);
+      this.#outbox.send({ log: 'cancels', id, body, ttl: keptUntil - now });
     }
     // A cancel that was recorded after the read was sent is either newer than the answer, or lost. The next read decides.
     if (!isAsked && absent.some(({ recordedAt = sent }) => recordedAt > sent)) this.#link.readWhole();
-    this.#repeatAnswers();
+    this.#outbox.repeatAnswers();
     // After an outage, another member may have recorded again what was lost.
-    if (absent.length > 0 || this.#hadOutage) this.#awaitMembers();
+    if (absent.length > 0 || this.#members.isAway) this.#members.expectLoss();
     if (isAsked) return;
     // The engine may have lost its members, too. A receipt of a process that joins now can miss a member that is not listed.
     this.#link.meet().catch(() => {});
   }
 
-  /** The engine may list too few members, until those that are live have had time to return. */
-  #awaitMembers(): void {
-    const { clock, reread } = this.#settings;
-    const ms = reread + LONGEST_DELAY;
-    this.#isListPartial = true;
-    this.#members.expectCompleteFrom(clock.now() + ms);
-    if (this.#listTimer !== undefined) clock.clearTimer(this.#listTimer);
-    if (this.#phase === 'closed') return;
-    const onReturned = (): void => {
-      // Otherwise the time begins again when the link is up.
-      if (this.#hadOutage) return;
-      this.#isListPartial = false;
-      void this.#listForWaiting();
-    };
-    this.#listTimer = clock.setTimer(ms, onReturned, { ref: false });
-  }
-
-  /** Gets a list of members for the cancels that wait, and the answers that may have arrived without a hint. */
-  async #listForWaiting(): Promise<void> {
-    if (this.#waiting.size === 0) return;
-    try {
-      await this.#link.meet();
-      if (this.#isInboxAwaited()) await this.#link.readInbox();
-    } catch {
-      // The next heartbeat brings the list.
-    }
-  }
-
-  #onInbox(records: readonly StoredRecord[]): void {
-    for (const { body } of records) {
-      const answer = decodeAnswer(body);
-      if (answer !== undefined) this.#waiting.get(answer.cancel)?.pending.answered(answer);
-    }
-  }
-
-  #onMembers(members: readonly MemberRecord[], sent: number, heartbeat: number): void {
-    if (this.#members.update(members, this.#settings.clock.now())) this.#awaitMembers();
-    // After an outage, only the read that follows shows whether data was lost.
-    const isComplete = !this.#hadOutage && this.#members.isComplete(sent);
-    for (const { pending } of [...this.#waiting.values()]) isComplete ? pending.listed(heartbeat) : pending.check();
-    if (isComplete) this.#link.readHintedInbox();
-  }
-
-  /** Answers count only after the list of members has arrived. Until then they stay in the inbox. */
-  #isInboxAwaited(): boolean {
-    for (const { pending } of this.#waiting.values()) if (pending.isListed) return true;
-    return false;
-  }
-
   #onProven(): void {
-    const { clock } = this.#settings;
-    const now = clock.now();
+    const now = this.#settings.clock.now();
     this.#cancels.sweep(now);
-    for (const [id, { until }] of this.#answers) {
-      if (until > now) break;
-      this.#answers.delete(id);
-    }
-    for (const renew of this.#renewals) renew(this.#link.provenAt ?? now);
-  }
-
-  #onDown(): void {
-    this.#members.believeNoneLost();
-    this.#hadOutage = true;
+    this.#outbox.sweep(now);
+    this.#runs.renew(this.#link.provenAt ?? now);
   }
 
   #onUp(): void {
-    const { clock, reread } = this.#settings;
-    // Until then, a member that was also cut off may still pause between two attempts, or wait for its heartbeat.
-    this.#members.believeLostFrom(clock.now() + reread + LONGEST_DELAY);
-    if (this.#hadOutage) {
-      this.#hadOutage = false;
-      // A caller reads no cancels, so it cannot notice that the engine has lost its data.
-      if (this.#isListPartial || !this.#settings.isMember) this.#awaitMembers();
-      else void this.#listForWaiting();
-    }
+    this.#members.back();
     this.#appender.retryNow();
-    this.#repeatAnswers();
+    this.#outbox.repeatAnswers();
     this.#leases.wake();
   }
-
-  /** Polls for answers while a cancel waits, because a caller has no subscription. */
-  async #pollInbox(): Promise<void> {
-    if (this.#isPolling) return;
-    this.#isPolling = true;
-    const { clock, reread } = this.#settings;
-    let listedAt = clock.now();
-    for (let delay = 20; this.#waiting.size > 0; delay = Math.min(2 * delay, 500)) {
-      await new Promise<void>((resolve) => {
-        const timer = clock.setTimer(delay, resolve, { ref: false });
-        this.#endPoll = () => {
-          clock.clearTimer(timer);
-          resolve();
-        };
-      });
-      if (this.#waiting.size === 0) break;
-      await this.#link.readInbox().catch(() => {});
-      if (clock.now() - listedAt < reread) continue;
-      listedAt = clock.now();
-      await this.#link.meet().catch(() => {});
-    }
-    this.#isPolling = false;
-  }
-  #isPolling = false;
-  /** Ends the pause of `#pollInbox`. */
-  #endPoll: () => void = () => {};
 }
 
 function cancelAll({ targets }: Found, reason: unknown): void {
   for (const target of targets) target.cancel(reason);
-}
-
-function namesOf(keys: readonly string[], count: number): string {
-  const names = keys.map((key) => JSON.stringify(key)).join(', ');
-  return count > keys.length ? `${names} and ${count - keys.length} more` : names;
 }
 
 /** Returns random hex digits. */

@@ -14,13 +14,8 @@ export type {
   StoredRecord,
 } from './engine.ts';
 export { CancelIncompleteError, EngineUnavailableError, LeaseLostError, SchemaError } from './errors.ts';
-export type {
-  Fleet,
-  FleetCancelOptions,
-  FleetInspection,
-  FleetRun,
-  FleetRunOptions,
-} from './fleet.ts';
+export type { Fleet } from './fleet.ts';
+export type { FleetCancelOptions, FleetInspection, FleetRunOptions } from './fleet-options.ts';
 export { type JoinFleetOptions, joinFleet } from './join-fleet.ts';
 export { type FleetKey, fleetKey } from './key.ts';
 export type { FleetLeaseOptions } from './lease-options.ts';
@@ -48,3 +43,4 @@ export { decodeReason, encodeReason } from './reason.ts';
 export type { CancelReceipt, NodeReceipt } from './receipt.ts';
 export type { RedisClient } from './redis-client.ts';
 export { type RedisEngineOptions, redisEngine } from './redis-engine.ts';
+export type { FleetRun } from './runs.ts';

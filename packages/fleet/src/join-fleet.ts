@@ -1,9 +1,10 @@
 import { type Clock, systemClock } from '@quiesce/cancellation-token';
 import { backoffOf, checkKind, checkOptions, show } from '@quiesce/internal';
-import { checkEngine } from './check-engine.ts';
+import { checkEngine } from './checks.ts';
 import type { EngineConnection, FleetEngine } from './engine.ts';
 import { EngineUnavailableError } from './errors.ts';
-import { Fleet, type FleetSettings, newId } from './fleet.ts';
+import { Fleet, newId } from './fleet.ts';
+import type { FleetSettings } from './fleet-options.ts';
 import { withLimit } from './limit.ts';
 import { numberOf } from './options.ts';
 

@@ -1,4 +1,5 @@
-import type { Clock } from '@quiesce/cancellation-token';
+import { type Clock, systemClock, type Timer } from '@quiesce/cancellation-token';
+import { ignore } from '@quiesce/internal';
 import { EngineUnavailableError } from './errors.ts';
 
 /**
@@ -29,4 +30,33 @@ export function withLimit<T>(
     // An engine that a user has written may throw.
     void new Promise<T>((answer) => answer(ask())).then(answered, reject).then(settled);
   });
+}
+
+/** Returns whether a promise fulfils within `ms` of real time. */
+export function inTime(ms: number, promise: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve) => {
+    // One more round of the event loop reads the data that arrived while this process was stopped.
+    const onLimit = (): Timer => systemClock.setTimer(0, () => resolve(false), { ref: false });
+    const timer = systemClock.setTimer(ms, onLimit, { ref: false });
+    const settle = (isInTime: boolean) => (): void => {
+      systemClock.clearTimer(timer);
+      resolve(isInTime);
+    };
+    promise.then(settle(true), settle(false));
+  });
+}
+
+/** A pause that another call can end. It keeps no process alive. */
+export class Pause {
+  end: () => void = ignore;
+
+  wait(clock: Clock, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.end = () => {
+        clock.clearTimer(timer);
+        resolve();
+      };
+      const timer = clock.setTimer(ms, resolve, { ref: false });
+    });
+  }
 }

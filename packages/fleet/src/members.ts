@@ -8,9 +8,11 @@
  *  3. While the engine is away, no member can renew its membership. After this node has reached the engine again, live members
  *     therefore have some time to return before one of them is lost.
  *  4. An engine that has lost its data lists the members that have returned, and this node may not know the others. Its list therefore
- *     proves nothing for the same time. A live member that is no longer in the list shows such a loss.
+ *     proves nothing for the same time. A live member that is no longer in the list shows such a loss. While the engine is away,
+ *     no member can return, so the time begins again when it is back.
  */
 
+import type { Clock, Timer } from '@quiesce/cancellation-token';
 import type { MemberRecord } from './engine.ts';
 
 /** A member of a fleet. */
@@ -31,24 +33,50 @@ interface Known {
   seenIn: number;
 }
 
+interface Parts {
+  readonly clock: Clock;
+  /** How many ms a member is remembered after it was last listed. */
+  readonly keep: number;
+  /** How many ms live members take at most to return to the engine. */
+  readonly returnTime: number;
+  /** Whether a read shows a loss of data. A caller reads no cancels, so it expects a loss after each outage. */
+  readonly noticesLoss: boolean;
+  /** Called when a list that is asked for now is complete again after a loss, or after an outage. */
+  onComplete(): void;
+}
+
 export class Members {
+  readonly #parts: Parts;
   readonly #known: Map<string, Known> = new Map();
-  readonly #keep: number;
   #believesLostFrom = Number.NEGATIVE_INFINITY;
   #completeFrom = Number.NEGATIVE_INFINITY;
   #listCount = 0;
+  /** Whether the engine has been away since it was last back. */
+  #isAway = false;
+  /** Whether members have not had time to return after a loss of data. */
+  #isPartial = false;
+  /** Runs until they have had it. */
+  #returnTimer: Timer | undefined;
+  #isClosed = false;
 
-  /** @param keep ms for which a member is remembered after it was last listed */
-  constructor(keep: number) {
-    this.#keep = keep;
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Whether the engine has been away since it was last back. The read that follows shows whether data was lost. */
+  get isAway(): boolean {
+    return this.#isAway;
   }
 
   /**
-   * Applies the engine's list, which arrived at this time.
+   * Applies a list that has arrived from the engine.
    *
-   * @returns whether a live member of the list before is missing: see invariant 4
+   * @param sent when it was asked for
+   * @returns whether it has all live members
    */
-  update(list: readonly MemberRecord[], now: number): boolean {
+  update(list: readonly MemberRecord[], sent: number): boolean {
+    const now = this.#parts.clock.now();
+    const { keep } = this.#parts;
     const isLostNow = now >= this.#believesLostFrom;
     const count = ++this.#listCount;
     let isMissing = false;
@@ -61,25 +89,48 @@ export class Members {
       if (known.seenIn === count) continue;
       const wasListed = known.seenIn === count - 1 && known.state === 'live' && known.aliveUntil > now;
       // The engine keeps a member that has left for `keep`.
-      isMissing ||= wasListed && known.seenAt + this.#keep > now;
+      isMissing ||= wasListed && known.seenAt + keep > now;
       if (known.state === 'live' && known.aliveUntil <= now && isLostNow) known.state = 'lost';
-      if (known.state !== 'live' && known.seenAt + this.#keep <= now) this.#known.delete(id);
+      if (known.state !== 'live' && known.seenAt + keep <= now) this.#known.delete(id);
     }
-    return isMissing;
+    if (isMissing) this.expectLoss();
+    return !this.#isAway && this.isComplete(sent);
   }
 
-  /** See invariant 3. No live member becomes lost before the time that is passed to `believeLostFrom`. */
-  believeNoneLost(): void {
+  /** The engine is away. */
+  away(): void {
     this.#believesLostFrom = Number.POSITIVE_INFINITY;
+    this.#isAway = true;
   }
 
-  believeLostFrom(time: number): void {
-    if (this.#believesLostFrom === Number.POSITIVE_INFINITY) this.#believesLostFrom = time;
+  /** The engine has answered, for the first time or again. */
+  back(): void {
+    const { clock, returnTime, noticesLoss, onComplete } = this.#parts;
+    if (this.#believesLostFrom === Number.POSITIVE_INFINITY) this.#believesLostFrom = clock.now() + returnTime;
+    if (!this.#isAway) return;
+    this.#isAway = false;
+    if (this.#isPartial || !noticesLoss) this.expectLoss();
+    else onComplete();
   }
 
-  /** See invariant 4. Until this time, lists of the engine may lack live members. */
-  expectCompleteFrom(time: number): void {
-    this.#completeFrom = Math.max(this.#completeFrom, time);
+  /** The engine may have lost its data. */
+  expectLoss(): void {
+    const { clock, returnTime, onComplete } = this.#parts;
+    this.#isPartial = true;
+    this.#completeFrom = Math.max(this.#completeFrom, clock.now() + returnTime);
+    if (this.#returnTimer !== undefined) clock.clearTimer(this.#returnTimer);
+    if (this.#isClosed) return;
+    const onReturned = (): void => {
+      if (this.#isAway) return;
+      this.#isPartial = false;
+      onComplete();
+    };
+    this.#returnTimer = clock.setTimer(returnTime, onReturned, { ref: false });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    if (this.#returnTimer !== undefined) this.#parts.clock.clearTimer(this.#returnTimer);
   }
 
   /** Whether a list that was asked for at this time has all live members. */

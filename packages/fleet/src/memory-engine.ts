@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '@quiesce/cancellation-token';
 import { checkOptions } from '@quiesce/internal';
-import { checkRetention } from './check-retention.ts';
+import { checkRetention } from './checks.ts';
 import type {
   EngineConnection,
   FleetEngine,

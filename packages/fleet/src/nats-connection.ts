@@ -1,6 +1,6 @@
 import { systemClock } from '@quiesce/cancellation-token';
 import { ignore } from '@quiesce/internal';
-import { checkRetention } from './check-retention.ts';
+import { checkRetention } from './checks.ts';
 import type {
   EngineConnection,
   FleetListener,
@@ -13,8 +13,7 @@ import type {
   SlotRequest,
 } from './engine.ts';
 import { EngineUnavailableError } from './errors.ts';
-import { inTime } from './in-time.ts';
-import { withLimit } from './limit.ts';
+import { inTime, withLimit } from './limit.ts';
 import { NatsBuckets } from './nats-buckets.ts';
 import {
   encodeKey,

@@ -59,15 +59,18 @@ export class PendingCancel {
   #awaited: Set<string> | undefined;
   /** How many heartbeats had been sent when the cancel was recorded, or `undefined` before that. */
   #heartbeatsBefore: number | undefined;
-  readonly #onReached: (receipt: CancelReceipt) => void;
+  readonly #settle: (receipt: CancelReceipt | undefined, error?: unknown) => void;
 
-  /** @param own the answer of this node, or `undefined` for a caller, which has no runs */
+  /**
+   * @param own the answer of this node, or `undefined` for a caller, which has no runs
+   * @param settle ends the wait with a receipt, or else with an error
+   */
   constructor(
     { id, key, until }: { readonly id: string; readonly key: string; readonly until: CancelUntil },
     self: string,
     members: Members,
     own: OwnAnswer | undefined,
-    onReached: (receipt: CancelReceipt) => void,
+    settle: (receipt: CancelReceipt | undefined, error?: unknown) => void,
   ) {
     this.id = id;
     this.key = key;
@@ -75,7 +78,7 @@ export class PendingCancel {
     this.#self = self;
     this.#members = members;
     this.#own = own;
-    this.#onReached = onReached;
+    this.#settle = settle;
   }
 
   /** @param heartbeats how many heartbeats were sent until now */
@@ -110,13 +113,15 @@ export class PendingCancel {
   /** Ends the wait when the state in `until` is confirmed. */
   check(): void {
     if (this.#heartbeatsBefore === undefined) return;
-    if (this.until === 'recorded') {
-      this.#onReached(this.receipt());
-      return;
-    }
     const receipt = this.receipt();
-    if (receipt.state === 'recorded' || (this.until === 'ended' && receipt.state === 'delivered')) return;
-    this.#onReached(receipt);
+    const { state } = receipt;
+    const isReached = this.until === 'recorded' || state === 'ended' || state === 'nobody';
+    if (isReached || (this.until === 'delivered' && state === 'delivered')) this.#settle(receipt);
+  }
+
+  /** Ends the wait with an error. */
+  fail(error: unknown): void {
+    this.#settle(undefined, error);
   }
 
   receipt(): CancelReceipt {

@@ -1,6 +1,5 @@
 import { checkKind, checkOptions } from '@quiesce/internal';
-import { checkPoll } from './check-poll.ts';
-import { checkRetention } from './check-retention.ts';
+import { checkPoll, checkRetention } from './checks.ts';
 import type {
   ConnectOptions,
   EngineConnection,

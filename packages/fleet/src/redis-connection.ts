@@ -1,6 +1,6 @@
 import { ClosedError } from '@quiesce/cancellation-token';
 import { toText } from '@quiesce/internal';
-import { checkRetention } from './check-retention.ts';
+import { checkRetention } from './checks.ts';
 import type {
   EngineConnection,
   FleetListener,

@@ -1,5 +1,5 @@
 import { checkOptions } from '@quiesce/internal';
-import { checkPoll } from './check-poll.ts';
+import { checkPoll } from './checks.ts';
 import type { FleetEngine } from './engine.ts';
 import { checkRedisClient, type RedisClient } from './redis-client.ts';
 import { RedisConnection } from './redis-connection.ts';

@@ -2,7 +2,7 @@ import { ClosedError, systemClock, type Timer } from '@quiesce/cancellation-toke
 import { ignore } from '@quiesce/internal';
 import type { FleetListener, FleetSubscription, FleetTopic } from './engine.ts';
 import { EngineUnavailableError } from './errors.ts';
-import { inTime } from './in-time.ts';
+import { inTime } from './limit.ts';
 import { isRefusal, type RedisClient } from './redis-client.ts';
 import { RedisLink } from './redis-link.ts';
 

@@ -15,7 +15,7 @@ interface TimeoutOwner {
   readonly cleanupTimeout: number | undefined;
   /** Whether all children have ended: then no timer starts. */
   readonly hasJoined: boolean;
-  onCleanupTimeout(): void;
+  checkJoined(): void;
 }
 
 /**
@@ -54,7 +54,7 @@ export class CleanupTimeout {
     if (cleanupTimeout === undefined || this.#timer !== undefined || hasJoined) return;
     const onTimeout = (): void => {
       this.hasPassed = true;
-      this.#owner.onCleanupTimeout();
+      this.#owner.checkJoined();
     };
     this.#timer = clock.setTimer(cleanupTimeout, onTimeout, { ref: true });
   }

@@ -122,7 +122,7 @@ export class ScopeState implements TaskParent {
     this.recordsSites = options.spawnSites === true || site !== undefined;
     this.#site = site;
     this.started = this.now();
-    this.nested = outer === undefined ? undefined : registerNested(outer, this);
+    this.nested = outer && registerNested(outer, this);
     // Called here, so that the cleanups run in the asynchronous context in which the scope was created.
     this.closed = this.#runCleanups();
     const needsTimeout = this.cleanupTimeout !== undefined || this.token.deadline !== undefined;
@@ -186,7 +186,7 @@ export class ScopeState implements TaskParent {
     if (isFailure) this.addFailure(value);
     // The stop signal ended the body: the tasks continue, and the scope rejects with that reason at its end.
     else if (isError) this.#isCancelled = true;
-    this.#checkJoined();
+    this.checkJoined();
   }
 
   /** Recorded when the body settles, since a later cancellation must not change the result. */
@@ -265,7 +265,7 @@ export class ScopeState implements TaskParent {
     const info = task.info;
     if (info !== undefined && this.taskOf(info.key) === task) this.#keys?.delete(info.key);
     if (info?.isDaemon !== true) this.#pending--;
-    if (this.#pending === 0) this.#checkJoined();
+    if (this.#pending === 0) this.checkJoined();
     return keepsParent;
   }
 
@@ -296,13 +296,8 @@ export class ScopeState implements TaskParent {
     this.#cleanups.push({ run, name });
   }
 
-  /** Called by the cleanup timeout when it has passed. */
-  onCleanupTimeout(): void {
-    this.#checkJoined();
-  }
-
-  /** Ends JOINING once all children have ended, or the cleanup timeout has passed. */
-  #checkJoined(): void {
+  /** Ends JOINING once all children have ended, or the cleanup timeout has passed, which also calls it. */
+  checkJoined(): void {
     if (this.state >= CLEANING) return;
     // The scope cannot give up on a block that has not ended: the code around it still runs.
     if (this.#timeout?.hasPassed === true && (this.hasBody || this.state === JOINING)) this.#giveUp();

@@ -3,11 +3,11 @@ import { checkKind, checkTime, defineHandle } from '@quiesce/internal';
 import { Scope } from '@quiesce/scope';
 import { isStartedBy } from './check-signals.ts';
 import type { ShutdownEvent } from './events.ts';
+import { signalNumber } from './host.ts';
 import { isEndBy } from './is-end-by.ts';
 import { onOwnSignal } from './own-signals.ts';
 import { checkProcess, type ProcessLike, processOf } from './process-like.ts';
 import type { ShutdownRequest } from './request.ts';
-import { signalNumber } from './signal-number.ts';
 
 /** Options for `install`. */
 export interface InstallOptions {

@@ -1,9 +1,9 @@
 import { cutOffOf, type DrainTarget, inFlightOf, workIn } from './drain-target.ts';
 import { phases } from './hooks.ts';
+import { signalNumber } from './host.ts';
 import type { DrainReport, HookReport, LeakReport, PhaseReport, ShutdownReport } from './report.ts';
 import type { SequenceState } from './sequence-state.ts';
 import type { ShutdownSequence } from './shutdown-sequence.ts';
-import { signalNumber } from './signal-number.ts';
 
 /** Returns a report of the current state. */
 export function makeReport(

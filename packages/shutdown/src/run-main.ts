@@ -11,14 +11,13 @@ import {
   type ProgramActivity,
 } from './drain-target.ts';
 import { flushOutput } from './flush.ts';
-import { host } from './host.ts';
+import { host, signalNumber } from './host.ts';
 import { checkInstallOptions, type InstallOptions, installFlags, installOptions } from './install.ts';
 import { isEndBy } from './is-end-by.ts';
 import { checkShutdownOptions, type ShutdownOptions, shutdownFlags, shutdownOptions } from './options.ts';
 import { type ProcessLike, processOf } from './process-like.ts';
 import { raceDeadline } from './race-deadline.ts';
 import { Shutdown } from './shutdown.ts';
-import { signalNumber } from './signal-number.ts';
 import { Terminal } from './terminal.ts';
 import { watchWaits } from './watch-waits.ts';
 

@@ -1,4 +1,4 @@
-import { checkOutcome } from './cancel.ts';
+import { propertyOf } from './errors.ts';
 import { node } from './host.ts';
 import type { Operation } from './operation.ts';
 import type { Run } from './run.ts';
@@ -22,6 +22,26 @@ export function endOfRun(run: Run): void {
   const pending = run.tracked.filter(({ isPending }) => isPending).map(({ name }) => name);
   if (pending.length > 0) run.fail('end', new Error(`${joined(pending)} must have settled at the end`));
   if (run.settings.leftovers) leftBehind(run);
+}
+
+/** Checks how the test ended after `cancelEverywhere` cancelled it. */
+function checkOutcome(run: Run): void {
+  const signal = run.cancelSignal?.signal;
+  const { settled, settings } = run;
+  if (signal === undefined || !signal.aborted || settled === undefined || settings.outcome === 'any') return;
+  if (settled.status === 'fulfilled') {
+    if (settings.outcome === 'reason') run.fail('outcome', new Error('The test fulfilled after it was cancelled'));
+    return;
+  }
+  if (!isReason(settled.reason, signal.reason)) run.fail('outcome', settled.reason);
+}
+
+/** Whether an error says that the work was cancelled: the reason, one that it caused, or an `AbortError`. */
+function isReason(error: unknown, reason: unknown): boolean {
+  if (error === reason) return true;
+  if (typeof error !== 'object' || error === null) return false;
+  const cause = propertyOf(error, 'cause');
+  return propertyOf(error, 'name') === 'AbortError' || (cause !== undefined && cause === reason);
 }
 
 /**

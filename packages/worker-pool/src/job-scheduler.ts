@@ -64,13 +64,10 @@ export class JobScheduler {
       this.#employ(job);
       return true;
     }
-    if (this.queue.size < this.#capacity) {
-      this.#accept(job);
-      this.queue.add(job);
-      return false;
-    }
-    if (this.#refuses) throw new QueueFullError(this.#name, this.#capacity);
-    this.waiting.add(job);
+    const hasRoom = this.queue.size < this.#capacity;
+    if (hasRoom) this.#accept(job);
+    else if (this.#refuses) throw new QueueFullError(this.#name, this.#capacity);
+    (hasRoom ? this.queue : this.waiting).add(job);
     return false;
   }
 

@@ -31,9 +31,10 @@ export class Job implements QueueEntry {
   cancelled: { readonly reason: unknown } | undefined = undefined;
   /** When the job got its worker, on the clock; set by the scheduler. */
   startedAt = 0;
-  /** Settle the promise of `waitForWorker`. */
-  #assign: () => void = ignore;
-  #reject: (reason: unknown) => void = ignore;
+  /** Fulfils the promise of `waitForWorker`. */
+  assignWorker: () => void = ignore;
+  /** Rejects it. */
+  reject: (reason: unknown) => void = ignore;
 
   constructor(name: string, priority: number, signal: CancellationToken | undefined) {
     this.name = name;
@@ -44,17 +45,9 @@ export class Job implements QueueEntry {
   /** Settles when `assignWorker` or `reject` is called. */
   waitForWorker(): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#assign = resolve;
-      this.#reject = reject;
+      this.assignWorker = resolve;
+      this.reject = reject;
     });
-  }
-
-  assignWorker(): void {
-    this.#assign();
-  }
-
-  reject(reason: unknown): void {
-    this.#reject(reason);
   }
 
   /** Makes the token with which the job runs. The token is cancelled when the job was cancelled since it got its worker. */
