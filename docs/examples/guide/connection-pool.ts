@@ -50,7 +50,7 @@ await clock.run(() =>
 //     50 ms  query on connection 0 is done
 //     50 ms  query on connection 2 is done
 //    200 ms  shutdown: 1 connection in use, 2 idle
-//    200 ms  acquire: pool "db" is closed; it lends nothing any more
+//    200 ms  acquire: pool "db" is closed
 //    250 ms  connection 0 closed
 //    500 ms  query on connection 1 is done
 //    550 ms  connection 1 closed

@@ -57,9 +57,9 @@ export function fetchWith(signal: CancellationToken | AbortSignal, options: Fetc
     const own = init?.signal === undefined ? request?.signal : init.signal;
     const changed: RequestInit = { ...init, signal: joinSignals('fetch', native, own) };
     const limits = deadline === undefined ? [] : tokensOf(token, own);
-    // Without a header to add, the fetch gets the headers as they are: it may take other kinds than the platform.
+    // Without a header to add, the fetch gets the headers unchanged: it may take other kinds than the platform.
     if (deadline !== undefined && limits.length > 0) {
-      changed.headers = withDeadline(new Headers(init?.headers ?? request?.headers), limits, deadline);
+      changed.headers = withDeadline('fetchWith', new Headers(init?.headers ?? request?.headers), limits, deadline);
     }
     try {
       return await (options.fetch ?? fetch)(input, changed);

@@ -26,6 +26,7 @@ export function checkDeadline(
  * @throws TimeoutError when no time is left: the request is not worth sending
  */
 export function withDeadline<T extends DeadlineHeaders>(
+  call: string,
   headers: T,
   tokens: readonly CancellationToken[],
   options: InjectDeadlineOptions,
@@ -33,7 +34,7 @@ export function withDeadline<T extends DeadlineHeaders>(
   const { margin = 0 } = options;
   for (const token of tokens) {
     if (token.timeLeft !== undefined && token.timeLeft - margin < 1) {
-      throw new TimeoutError(margin, `Not sent: no time is left after the margin of ${margin} ms`);
+      throw new TimeoutError(margin, `${call}: no time is left after the margin of ${margin} ms`);
     }
     injectDeadline(headers, token, options);
   }
@@ -47,7 +48,7 @@ export function tokensOf(token: CancellationToken, own: unknown): readonly Cance
 }
 
 /**
- * Returns the signal of a token. A native signal is returned as it is: a token below it would stay there as long as the signal.
+ * Returns the signal of a token. A native signal is returned unchanged: a token below it would stay there as long as the signal.
  *
  * @throws TypeError when it is neither a token nor an `AbortSignal`
  */

@@ -134,7 +134,7 @@ describe('fastifyDrain', () => {
     expect(drained.map(({ name }) => name)).toEqual(['guards', 'fastify', 'admin']);
   });
 
-  it('refuses to be registered twice, and leaves the first registration as it is', async () => {
+  it('refuses to be registered twice, and leaves the first registration unchanged', async () => {
     const shutdown = new Shutdown();
     const app = Fastify();
     await app.register(fastifyDrain, { shutdown });

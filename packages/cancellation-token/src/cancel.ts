@@ -39,15 +39,14 @@ export function cancelSubtree(node: TreeNode, reason: Reason): void {
   if (node.flags & OBSERVED && node.flags & (HAS_CHILD | HAS_TRIGGER)) reserveStack();
   // A negative result of this round may be outdated now.
   if (rounds.now !== 0) rounds.now = ++rounds.last;
-  const { flags } = node;
   if (!(node.flags & OBSERVED)) {
-    expireCaches(flags);
+    expireCaches(node.flags);
     node.flags |= CANCELLED;
     node.parentOrReason = reason;
     if (node.flags & HAS_TRIGGER) dropTrigger(node);
     return;
   }
-  // Unlinking may call a user's clock, which may query tokens. The caches are therefore expired after the marking.
+  // Unlinking may call a user's clock, which may query tokens and make children. The caches are therefore expired after the marking.
   unlinkFromParent(node);
   try {
     markSubtree(node, reason);
@@ -56,7 +55,7 @@ export function cancelSubtree(node: TreeNode, reason: Reason): void {
     queueMicrotask(notifyPending);
     throw error;
   } finally {
-    expireCaches(flags);
+    expireCaches(node.flags);
   }
   stopTriggers();
   notifyPending();

@@ -21,6 +21,9 @@ export interface Clock {
   /**
    * Calls `fn` once, `ms` milliseconds from now or a little later, never synchronously and never earlier. Fractions count.
    *
+   * Inside the call, a clock must not cancel or dispose the token whose deadline it is, or a token above it. The same holds for
+   * `clearTimer`.
+   *
    * @param ms 0 to `Infinity` (never). Times above 2^31-1 are waited in full, whereas the platform's timers fire immediately.
    * @throws TypeError when `ms` is not a number; RangeError when it is negative or NaN
    */

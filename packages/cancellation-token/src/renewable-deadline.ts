@@ -50,7 +50,7 @@ export class RenewableDeadline {
   /**
    * Moves the deadline to `since + ms`, later or earlier. A time that has passed already ends the token.
    *
-   * **Timing.** Synchronous; allocates nothing. A later deadline leaves the timer as it is.
+   * **Timing.** Synchronous; allocates nothing. A later deadline leaves the timer unchanged.
    *
    * @param ms milliseconds from 0 to `Infinity` (no deadline until the next renewal)
    * @param since when the time began, on the scale of the clock's `now()`; default: now. For an answer from another machine,

@@ -23,13 +23,13 @@ export class RetryError extends AggregateError {
   readonly attemptCount: number;
 
   /**
-   * @param what what gave up, and why
+   * @param text the call that gave up, and why
    * @param errors the failures, in order
    * @param attemptCount how often the work was started
    */
-  constructor(what: string, errors: readonly unknown[], attemptCount: number) {
+  constructor(text: string, errors: readonly unknown[], attemptCount: number) {
     const last = errors.at(-1);
-    super(errors, errors.length === 0 ? what : `${what}; the last error: ${toText(last)}`, { cause: last });
+    super(errors, errors.length === 0 ? text : `${text}; the last error: ${toText(last)}`, { cause: last });
     this.attemptCount = attemptCount;
   }
 }

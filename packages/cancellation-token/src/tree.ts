@@ -23,8 +23,8 @@
  *  5. A token whose epoch equals the module's, and that is not CANCELLED, was found not cancelled since the last cancellation of
  *     any token with dependents. It has no BELOW_TRIGGER: the state of a trigger above (a foreign signal, several tokens) is
  *     only known when it is polled, so nothing below it is cached. Its own trigger is polled each time; of several deadlines
- *     its own is the earliest. A walk caches its result, yes or no, on every 64th token, and a no also on the parent. Reading a long chain token by token,
- *     from either end, therefore takes O(length).
+ *     its own is the earliest. A walk caches its result on every 64th token, and a negative one also on the parent, for the
+ *     parent's next children. Reading a long chain token by token, from either end, therefore takes O(length).
  *  6. Between marking and notification, an item is in `queue`, linked only to its neighbours there, and its `owner` is still its
  *     token. An item whose owner is CANCELLED is therefore in the queue.
  *  7. A token with the COUNTS_WAITERS flag counts in `waiterRefs` its waiters and those linked children whose own count is not

@@ -51,14 +51,14 @@ export interface ReportOptions {
    * `false`: the error may still reach a caller, so it does not end the process. Without an uncaught handler it is printed by
    * `console.error`. Default: true.
    */
-  readonly isFatal?: boolean | undefined;
+  readonly fatal?: boolean | undefined;
 }
 
 /**
  * Hands an error that has no caller to the uncaught handler, from a microtask, so that it never interrupts running code.
  *
  * @param error any value
- * @param options `isFatal`
+ * @param options `fatal`
  * @example
  * ```ts
  * const before = setUncaughtHandler((error) => console.log(error));
@@ -68,6 +68,6 @@ export interface ReportOptions {
  * ```
  */
 export function reportUncaught(error: unknown, options?: ReportOptions): void {
-  checkOptions('reportUncaught', options, [], ['isFatal']);
-  reportError(error, options?.isFatal);
+  checkOptions('reportUncaught', options, [], ['fatal']);
+  reportError(error, options?.fatal);
 }

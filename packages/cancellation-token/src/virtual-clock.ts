@@ -121,7 +121,7 @@ export class VirtualClock implements Clock {
       const timer = this.#timers.first;
       if (timer === undefined || timer.time === Number.POSITIVE_INFINITY) {
         throw new Error(
-          'VirtualClock.run: the work is waiting and no timer is set: it waits forever, ' +
+          'run: the work is waiting and no timer is set: it waits forever, ' +
             'or for something real (files, sockets), which needs `advance` instead of `run`',
         );
       }

@@ -229,6 +229,21 @@ describe('a clock that runs code of its own when a timer is cleared', () => {
     expect([...seen, below.isCancelled]).toEqual([true, true, true]);
   });
 
+  it('may make the first children of the cancelled token: they are cancelled, and so are their children', () => {
+    const { timed, act } = withTimer();
+    const token = timed.childToken();
+    token.onCancelled(() => {});
+    const born: CancellationToken[] = [];
+    act.onClear = () => {
+      born.push(token.childToken());
+      for (let depth = 0; depth < 3; depth++) born.push((born.at(-1) as CancellationToken).childToken());
+      for (const child of born) child.isCancelled;
+    };
+    token.cancel();
+    const later = born.map((child) => child.childToken());
+    expect([token, ...born, ...later].map((child) => child.isCancelled)).toEqual(Array(9).fill(true));
+  });
+
   it('may dispose queued callbacks, of the same token and of others', () => {
     const { root, timed, act } = withTimer();
     const log: string[] = [];

@@ -51,13 +51,13 @@ export interface FleetAttachOptions {
     | undefined;
 }
 
-interface Parts {
+interface AttachedParts {
   readonly fleet: AttachedFleet;
   /** Holds a slot until the promise has settled. */
   holdSlot(request: LeaseRequest, onHeld: () => void, untilEnd: Promise<void>): Promise<void>;
 }
 
-export function attachTo(shutdown: FleetShutdown, options: FleetAttachOptions | undefined, parts: Parts): void {
+export function attachTo(shutdown: FleetShutdown, options: FleetAttachOptions | undefined, parts: AttachedParts): void {
   const { fleet, holdSlot } = parts;
   const isShutdown = typeof shutdown?.add === 'function' && typeof shutdown.hook === 'function';
   checkKind(isShutdown, 'attach', 'a Shutdown', shutdown);

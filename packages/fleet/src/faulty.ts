@@ -47,21 +47,21 @@ export class FaultyEngine implements FleetEngine {
 
   async connect(namespace: string, retention: number, options?: ConnectOptions): Promise<EngineConnection> {
     const connection: FaultyConnection = { member: undefined, listener: undefined };
-    const real = await this.#ask(connection, () => this.#engine.connect(namespace, retention, options));
+    const real = await this.#forward(connection, () => this.#engine.connect(namespace, retention, options));
     this.#connections.add(connection);
     return {
       listen: async (me, on) => {
         connection.member = me;
-        const subscription = await this.#ask(connection, () => real.listen(me, this.#filtered(connection, on)));
+        const subscription = await this.#forward(connection, () => real.listen(me, this.#filtered(connection, on)));
         connection.listener = on;
         return this.#wrap(connection, subscription);
       },
-      append: (records) => this.#ask(connection, () => real.append(records)),
-      read: (log, after) => this.#ask(connection, () => real.read(log, after)),
-      meet: (me) => this.#ask(connection, () => real.meet(me)),
-      leave: (id) => this.#ask(connection, () => real.leave(id)),
-      hold: (slot) => this.#ask(connection, () => real.hold(slot)),
-      release: (slot) => this.#ask(connection, () => real.release(slot)),
+      append: (records) => this.#forward(connection, () => real.append(records)),
+      read: (log, after) => this.#forward(connection, () => real.read(log, after)),
+      meet: (me) => this.#forward(connection, () => real.meet(me)),
+      leave: (id) => this.#forward(connection, () => real.leave(id)),
+      hold: (slot) => this.#forward(connection, () => real.hold(slot)),
+      release: (slot) => this.#forward(connection, () => real.release(slot)),
       close: async () => {
         this.#connections.delete(connection);
         await real.close?.();
@@ -135,10 +135,10 @@ export class FaultyEngine implements FleetEngine {
     return [...this.#faults].filter(([member]) => isOf(connection, member)).map(([, fault]) => fault);
   }
 
-  async #ask<T>(connection: FaultyConnection, ask: () => Promise<T>): Promise<T> {
+  async #forward<T>(connection: FaultyConnection, request: () => Promise<T>): Promise<T> {
     this.#refuseCut(connection);
     if (this.#faultsOf(connection).some(({ isHanging }) => isHanging)) return await new Promise<T>(() => {});
-    const answer = await ask();
+    const answer = await request();
     const delay = this.#faultsOf(connection).reduce((sum, { delayMs }) => sum + delayMs, 0);
     if (delay > 0) await new Promise<void>((resolve) => void this.#clock.setTimer(delay, resolve, { ref: false }));
     if (this.#faultsOf(connection).some(({ isHanging }) => isHanging)) return await new Promise<T>(() => {});
@@ -163,7 +163,7 @@ export class FaultyEngine implements FleetEngine {
   #wrap(connection: FaultyConnection, subscription: FleetSubscription): FleetSubscription {
     return {
       hints: subscription.hints,
-      check: () => this.#ask(connection, () => subscription.check()),
+      check: () => this.#forward(connection, () => subscription.check()),
       close: () => {
         connection.listener = undefined;
         return subscription.close();

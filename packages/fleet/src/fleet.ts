@@ -12,7 +12,7 @@
 
 import { CancellationToken, CancelledError, ClosedError } from '@quiesce/cancellation-token';
 import type { WatchReceiver } from '@quiesce/channel';
-import { checkChoice, checkFunction, checkOptions, defineHandle } from '@quiesce/internal';
+import { checkChoice, checkFunction, checkOptions, defineHandle, ignore } from '@quiesce/internal';
 import { Appender } from './appender.ts';
 import { attachTo, type FleetAttachOptions, type FleetShutdown } from './attach.ts';
 import type { EngineConnection, StoredRecord } from './engine.ts';
@@ -41,7 +41,7 @@ const LONGEST = 2 ** 31 - 1;
  * Use it for work that other processes must be able to cancel, or that only one process may do at a time. Within one process, use
  * a scope and a token.
  *
- * **Timing.** `cancel` cancels the runs and tokens of this process inside the call, even when the engine is away. Other processes
+ * **Timing.** `cancel` cancels the runs and tokens of this process inside the call, even when the engine is unavailable. Other processes
  * cancel theirs when they read the cancel: after a hint, or at the next `reread` when hints are lost.
  *
  * **Cancel safety.** When the wait of a `cancel` ends early, the cancel stays in force. When the wait of a `lease` ends early, it
@@ -94,20 +94,20 @@ export class Fleet implements AsyncDisposable {
       ...{ clock, keep: lostFor, noticesLoss: isMember },
       // A member that was also cut off may pause between two attempts, or wait for its heartbeat.
       returnTime: reread + LONGEST_DELAY,
-      onComplete: () => void this.#sent.askAgain(),
+      onComplete: () => void this.#sent.requestAnswers(),
     });
     const link = new Link(
       connection,
       { ...settings, membership: isMember ? { ttl: memberTtl, keep: lostFor } : undefined },
       {
         onCancels: (records, now) => this.#onCancels(records, now),
-        onWhole: (ids, sent, isAsked) => this.#onWhole(ids, sent, isAsked),
+        onWhole: (ids, sent, isRequested) => this.#onWhole(ids, sent, isRequested),
         onInbox: (records) => this.#sent.answered(records),
         onMembers: (list, sent, heartbeat) => this.#sent.listed(this.#members.update(list, sent), heartbeat),
         onProven: () => this.#onProven(),
         onSlots: () => this.#leases.wake(),
         onUp: () => this.#onUp(),
-        onDown: () => this.#members.away(),
+        onDown: () => this.#members.onDown(),
         isInboxAwaited: () => this.#sent.isInboxAwaited,
       },
     );
@@ -215,7 +215,7 @@ export class Fleet implements AsyncDisposable {
    * The cancel also covers runs that start later, until its `ttl` is over. It cannot be taken back: work that may run again needs
    * another key, such as one with the number of the attempt.
    *
-   * **Timing.** Runs of this process are cancelled inside the call, even when the engine is away. The record is sent again until
+   * **Timing.** Runs of this process are cancelled inside the call, even when the engine is unavailable. The record is sent again until
    * the engine has confirmed it, or until `timeout`.
    *
    * **Cancel safety.** When the wait ends early, the cancel stays in force.
@@ -251,13 +251,14 @@ export class Fleet implements AsyncDisposable {
     const onTimeout = (): void => {
       if (cancel.recordedAt === undefined) this.#cancels.delete(cancel);
     };
-    const found = this.#tree.take(path);
-    const receipt = this.#sent.wait(cancel, { until, found, timeout, limit, onTimeout });
-    // A caller runs nothing, and reads no cancels.
-    if (this.#settings.isMember) this.#cancels.add(cancel);
-    void this.#record(cancel, timeout);
-    cancelAll(found, value);
-    return await receipt;
+    const begin = (found: Found): void => {
+      // A caller runs nothing, and reads no cancels.
+      if (this.#settings.isMember) this.#cancels.add(cancel);
+      void this.#record(cancel, timeout);
+      cancelAll(found, value);
+    };
+    const find = (): Found => this.#tree.take(path);
+    return await this.#sent.wait(cancel, { until, timeout, limit, find, begin, onTimeout });
   }
 
   /**
@@ -396,11 +397,11 @@ export class Fleet implements AsyncDisposable {
   async #close(): Promise<void> {
     this.stop();
     this.#phase = 'closed';
-    this.#sent.close(new ClosedError('cancel: the fleet was closed'));
+    this.#sent.close(() => new ClosedError('cancel: the fleet was closed'));
     this.#root.cancel(new CancelledError('The fleet was closed'));
     this.#members.close();
     await this.#idle();
-    await Promise.all([this.#outbox.flush(this.#settings.requestTimeout), this.#leases.settled()]);
+    await Promise.all([this.#outbox.flush(this.#settings.requestTimeout), this.#leases.lateReleases()]);
     this.#appender.close();
     await this.#link.close();
   }
@@ -437,7 +438,7 @@ export class Fleet implements AsyncDisposable {
 
   async #readAndStart<T>(request: RunRequest<T>): Promise<Awaited<T>> {
     const { limit } = request;
-    const read = this.#link.read().catch(() => {});
+    const read = this.#link.read().catch(ignore);
     await (limit === undefined ? read : limit.runUntilCancelled(read));
     this.#checkStart('run', limit);
     return await this.#runs.start(request);
@@ -490,7 +491,7 @@ export class Fleet implements AsyncDisposable {
     if (isAnswered && own !== undefined) this.#outbox.answer(from, own);
   }
 
-  #onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void {
+  #onWhole(ids: ReadonlySet<string>, sent: number, isRequested: boolean): void {
     const now = this.#settings.clock.now();
     const absent = this.#cancels.absentFrom(ids, now);
     for (const { id, body, keptUntil, recordedAt = sent } of absent) {
@@ -499,13 +500,13 @@ export class Fleet implements AsyncDisposable {
       this.#outbox.send({ log: 'cancels', id, body, ttl: keptUntil - now });
     }
     // A cancel that was recorded after the read was sent is either newer than the answer, or lost. The next read decides.
-    if (!isAsked && absent.some(({ recordedAt = sent }) => recordedAt > sent)) this.#link.readWhole();
+    if (!isRequested && absent.some(({ recordedAt = sent }) => recordedAt > sent)) this.#link.readWhole();
     this.#outbox.repeatAnswers();
     // After an outage, another member may have recorded again what was lost.
-    if (absent.length > 0 || this.#members.isAway) this.#members.expectLoss();
-    if (isAsked) return;
+    if (absent.length > 0 || this.#members.isDown) this.#members.awaitReturn();
+    if (isRequested) return;
     // The engine may have lost its members, too. A receipt of a process that joins now can miss a member that is not listed.
-    this.#link.meet().catch(() => {});
+    this.#link.meet().catch(ignore);
   }
 
   #onProven(): void {
@@ -516,7 +517,7 @@ export class Fleet implements AsyncDisposable {
   }
 
   #onUp(): void {
-    this.#members.back();
+    this.#members.onUp();
     this.#appender.retryNow();
     this.#outbox.repeatAnswers();
     this.#leases.wake();

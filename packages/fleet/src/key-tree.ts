@@ -41,7 +41,7 @@ interface GivenTokens {
 
 /** The runs and tokens at or below the key of a cancel. */
 export interface Found {
-  readonly tokens: number;
+  readonly tokenCount: number;
   readonly runs: Set<Run>;
   /** The tokens to cancel: one, unless the cancel covers only older runs and tokens. */
   readonly targets: readonly CancellationToken[];
@@ -178,7 +178,7 @@ export class KeyTree {
    */
   take(key: string, before?: number): Found {
     const top = this.#find(key);
-    const found = { tokens: 0, runs: new Set<Run>(), targets: [] as CancellationToken[] };
+    const found = { tokenCount: 0, runs: new Set<Run>(), targets: [] as CancellationToken[] };
     if (top === undefined) return found;
     const token = before === undefined ? top.takeToken() : undefined;
     if (token !== undefined) found.targets.push(token);
@@ -192,7 +192,7 @@ export class KeyTree {
       }
       for (const given of [...(node.given?.values() ?? [])]) {
         if (before !== undefined && given.since >= before) continue;
-        found.tokens += given.count;
+        found.tokenCount += given.count;
         if (before !== undefined) found.targets.push(given.token);
         node.given?.delete(given.since);
       }

@@ -20,7 +20,7 @@ import {
   TimeoutError,
   type Timer,
 } from '@quiesce/cancellation-token';
-import { backoffOf } from '@quiesce/internal';
+import { backoffOf, ignore } from '@quiesce/internal';
 import type { SlotAnswer } from './engine.ts';
 import { LeaseLostError } from './errors.ts';
 import type { Link } from './link.ts';
@@ -56,7 +56,7 @@ interface Grant {
 }
 
 /** The requests of one wait. */
-interface Asked {
+interface PermitWait {
   readonly request: LeaseRequest;
   readonly holder: string;
   /** Whether the wait has ended. */
@@ -100,7 +100,7 @@ export class Leases {
   }
 
   /** Waits until the permits that were granted too late are given back: at most two calls to the engine. */
-  async settled(): Promise<void> {
+  async lateReleases(): Promise<void> {
     await Promise.all(this.#givingBack);
   }
 
@@ -158,14 +158,14 @@ export class Leases {
     const isOnce = timeout === 0;
     const waiting = isOnce ? stops : stops.withTimeout(timeout, { clock, name: `lease ${name}` });
     const wait = (ms: number): Promise<void> | undefined => (isOnce ? undefined : this.#wait(waiting, ms));
-    const asked: Asked = { request, holder, isOver: false, fence: undefined };
+    const permitWait: PermitWait = { request, holder, isOver: false, fence: undefined };
     let failures = 0;
     for (;;) {
       if (waiting.isCancelled) throw waiting.reason;
       const sent = clock.now();
       const wakeCount = this.#wakeCount;
-      const deadline = this.#deadlineOf(request, asked);
-      const answer = this.#ask(asked);
+      const deadline = this.#deadlineOf(request, permitWait);
+      const answer = this.#requestPermit(permitWait);
       try {
         const result = await waiting.runUntilCancelled(answer);
         if (result.status === 'fulfilled' && 'fence' in result.value) {
@@ -173,10 +173,10 @@ export class Leases {
           const grant = { holder, fence, sent, deadline };
           // An earlier request that seemed to fail may have been granted, and expires earlier than this one.
           const isHeld = failures === 0 || (await this.#isRenewed(name, grant, ttl, request.permits));
-          asked.fence = fence;
+          permitWait.fence = fence;
           deadline.renew(ttl - expiryMargin, sent);
           if (isHeld && !deadline.token.isCancelled) {
-            asked.isOver = true;
+            permitWait.isOver = true;
             return grant;
           }
           // After this limit the permit may already have expired.
@@ -193,44 +193,46 @@ export class Leases {
       }
       deadline.token.dispose();
       if (!waiting.isCancelled && !isOnce) continue;
-      asked.isOver = true;
-      this.#giveBack(asked, answer);
-      throw waiting.isCancelled ? waiting.reason : new TimeoutError(0, `lease ${name}: no permit is free`);
+      permitWait.isOver = true;
+      this.#giveBack(permitWait, answer);
+      throw waiting.isCancelled
+        ? waiting.reason
+        : new TimeoutError(0, `lease ${JSON.stringify(name)}: no permit is free`);
     }
   }
 
   /** Makes the deadline before the request is sent, so that it also counts a sleep of the machine before the answer. */
-  #deadlineOf({ name, ttl, expiryMargin, signal }: LeaseRequest, asked: Asked): RenewableDeadline {
+  #deadlineOf({ name, ttl, expiryMargin, signal }: LeaseRequest, permitWait: PermitWait): RenewableDeadline {
     const above = signal === undefined ? this.#root : CancellationToken.any([this.#root, signal]);
     const why = `the engine did not renew it within ${ttl - expiryMargin} ms`;
     return above.renewable(Number.POSITIVE_INFINITY, {
       ...{ name, clock: this.#clock, wall: true },
-      reason: () => new LeaseLostError(name, asked.fence ?? 0, why),
+      reason: () => new LeaseLostError(name, permitWait.fence ?? 0, why),
     });
   }
 
   /** Sends a request for a permit. A permit that is granted after the limit is given back. */
-  #ask(asked: Asked): Promise<SlotAnswer> {
-    const { request, holder } = asked;
+  #requestPermit(permitWait: PermitWait): Promise<SlotAnswer> {
+    const { request, holder } = permitWait;
     const { name, ttl, permits } = request;
     const onLate = (late: SlotAnswer): void => {
       // Until the wait is over, the next request gets the same permit.
       if (!('fence' in Object(late))) return;
       const { fence } = late as { readonly fence: number };
-      if (asked.isOver && fence !== asked.fence) void this.#release(name, { holder, fence });
+      if (permitWait.isOver && fence !== permitWait.fence) void this.#release(name, { holder, fence });
     };
     return this.#link.call('hold', (engine) => engine.hold({ name, holder, ttl, permits }), onLate);
   }
 
   /** See invariant 3. An unanswered request may have been granted: another request of the same holder finds out. */
-  #giveBack(asked: Asked, answer: Promise<SlotAnswer>): void {
-    const { request, holder } = asked;
+  #giveBack(permitWait: PermitWait, answer: Promise<SlotAnswer>): void {
+    const { request, holder } = permitWait;
     const release = async (): Promise<void> => {
-      const late = await answer.catch(() => this.#ask(asked));
+      const late = await answer.catch(() => this.#requestPermit(permitWait));
       if ('fence' in late) await this.#release(request.name, { holder, fence: late.fence });
     };
     const given: Promise<unknown> = release()
-      .catch(() => {})
+      .catch(ignore)
       .then(() => this.#givingBack.delete(given));
     this.#givingBack.add(given);
   }
@@ -243,7 +245,7 @@ export class Leases {
 
   /** Gives a permit back. When that fails, the permit expires. */
   async #release(name: string, { holder, fence }: Pick<Grant, 'holder' | 'fence'>): Promise<void> {
-    await this.#link.call('release', (engine) => engine.release({ name, holder, fence })).catch(() => {});
+    await this.#link.call('release', (engine) => engine.release({ name, holder, fence })).catch(ignore);
   }
 
   /** Waits for a time, for a hint, or for the end of the wait. */

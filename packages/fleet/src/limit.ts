@@ -12,7 +12,7 @@ export function withLimit<T>(
   clock: Clock,
   ms: number,
   call: string,
-  ask: () => Promise<T>,
+  request: () => Promise<T>,
   onLate?: (answer: T) => void,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
@@ -28,7 +28,7 @@ export function withLimit<T>(
       else resolve(answer);
     };
     // An engine that a user has written may throw.
-    void new Promise<T>((answer) => answer(ask())).then(answered, reject).then(settled);
+    void new Promise<T>((answer) => answer(request())).then(answered, reject).then(settled);
   });
 }
 
@@ -46,17 +46,19 @@ export function inTime(ms: number, promise: Promise<unknown>): Promise<boolean> 
   });
 }
 
-/** A pause that another call can end. It keeps no process alive. */
+/** A pause that another call can end; one at a time. It keeps no process alive. */
 export class Pause {
+  /** Ends the pause; does nothing when there is none. */
   end: () => void = ignore;
 
   wait(clock: Clock, ms: number): Promise<void> {
     return new Promise((resolve) => {
+      // A clock may call `end` inside `setTimer`.
+      const timer = clock.setTimer(ms, resolve, { ref: false });
       this.end = () => {
         clock.clearTimer(timer);
         resolve();
       };
-      const timer = clock.setTimer(ms, resolve, { ref: false });
     });
   }
 }

@@ -14,7 +14,7 @@
 
 import { type Clock, ClosedError, type Timer } from '@quiesce/cancellation-token';
 import { type WatchReceiver, type WatchSender, watch } from '@quiesce/channel';
-import { backoffOf, toText } from '@quiesce/internal';
+import { backoffOf, ignore, toText } from '@quiesce/internal';
 import { Coalesced } from './coalesce.ts';
 import type {
   EngineConnection,
@@ -41,7 +41,7 @@ export interface FleetState {
 
 /** Counts of the link, for `inspect`. */
 export interface LinkCounters {
-  /** How many pages were asked for. */
+  /** How many pages were requested. */
   readCount: number;
   /** How many times records were stored. */
   appendCount: number;
@@ -74,11 +74,11 @@ export interface LinkEvents {
    * Every cancel in the engine was read.
    *
    * @param sent when the first request of the read was sent
-   * @param isAsked whether this node asked for all cancels. `false`: the engine could not answer from the cursor
+   * @param isRequested whether this node requested all cancels. `false`: the engine could not answer from the cursor
    */
-  onWhole(ids: ReadonlySet<string>, sent: number, isAsked: boolean): void;
+  onWhole(ids: ReadonlySet<string>, sent: number, isRequested: boolean): void;
   onInbox(records: readonly StoredRecord[]): void;
-  /** A list of members, with the time and the number of the heartbeat that asked for it. */
+  /** A list of members, with the time and the number of the heartbeat that requested it. */
   onMembers(members: readonly MemberRecord[], sent: number, heartbeat: number): void;
   /** A complete read has arrived. */
   onProven(): void;
@@ -117,7 +117,7 @@ export class Link {
   #listener: FleetListener | undefined;
   #cursor: unknown;
   /** The ids of a whole read that is not complete. When a page fails, the cursor is already beyond the earlier pages. */
-  #whole: { readonly ids: Set<string>; readonly sent: number; readonly isAsked: boolean } | undefined;
+  #whole: { readonly ids: Set<string>; readonly sent: number; readonly isRequested: boolean } | undefined;
   #inboxCursor: unknown;
   /** Whether a hint about the inbox has arrived since the last read of it. */
   #isInboxHinted = false;
@@ -163,12 +163,12 @@ export class Link {
   /** Reads all cancels again. */
   readWhole(): void {
     this.#cursor = undefined;
-    this.read().catch(() => {});
+    this.read().catch(ignore);
   }
 
   /** Reads the inbox if a hint about it has arrived and answers are awaited. */
   readHintedInbox(): void {
-    if (this.#isInboxHinted && this.#events.isInboxAwaited()) this.readInbox().catch(() => {});
+    if (this.#isInboxHinted && this.#events.isInboxAwaited()) this.readInbox().catch(ignore);
   }
 
   readInbox(): Promise<void> {
@@ -183,10 +183,10 @@ export class Link {
   /** Calls the engine with the limit. A failure takes the link down. `onLate` receives an answer after the limit. */
   call<T>(
     name: keyof EngineConnection,
-    ask: (engine: EngineConnection) => Promise<T>,
+    request: (engine: EngineConnection) => Promise<T>,
     onLate?: (answer: T) => void,
   ): Promise<T> {
-    return this.#watched(this.#limited(name, ask, onLate));
+    return this.#watched(this.#limited(name, request, onLate));
   }
 
   /** Ends the link. Each step has the limit of one call, and its errors are ignored. */
@@ -212,9 +212,13 @@ export class Link {
     this.#state.close();
   }
 
-  #limited<T>(name: string, ask: (engine: EngineConnection) => Promise<T>, onLate?: (answer: T) => void): Promise<T> {
+  #limited<T>(
+    name: string,
+    request: (engine: EngineConnection) => Promise<T>,
+    onLate?: (answer: T) => void,
+  ): Promise<T> {
     const { clock, requestTimeout } = this.#options;
-    return withLimit(clock, requestTimeout, name, () => ask(this.#connection), onLate);
+    return withLimit(clock, requestTimeout, name, () => request(this.#connection), onLate);
   }
 
   async #watched<T>(answer: Promise<T>): Promise<T> {
@@ -228,7 +232,7 @@ export class Link {
 
   /** The three steps of invariant 1. */
   async #connect(): Promise<void> {
-    if (this.#isClosed) throw new ClosedError('connect: the fleet was closed');
+    if (this.#isClosed) throw new ClosedError('joinFleet: the fleet was closed');
     const isMember = this.#options.membership !== undefined;
     if (isMember && this.#subscription === undefined) await this.#subscribe(this.#options.id);
     await this.#meeting.run();
@@ -253,7 +257,7 @@ export class Link {
     this.#listener = listener;
     const listen = async (): Promise<FleetSubscription> => this.#connection.listen(me, listener);
     const close = (subscription: FleetSubscription): void => {
-      this.#limited('close', async () => subscription.close()).catch(() => {});
+      this.#limited('close', async () => subscription.close()).catch(ignore);
     };
     try {
       const subscription = await this.#limited('listen', listen, close);
@@ -270,7 +274,7 @@ export class Link {
   }
 
   #dropSubscription(): void {
-    void this.#endSubscription().catch(() => {});
+    void this.#endSubscription().catch(ignore);
   }
 
   async #endSubscription(): Promise<void> {
@@ -283,7 +287,7 @@ export class Link {
   #onHint(topic: FleetTopic): void {
     if (this.#isClosed) return;
     if (topic === 'slots') this.#events.onSlots();
-    else if (topic === 'cancels') this.read().catch(() => {});
+    else if (topic === 'cancels') this.read().catch(ignore);
     else {
       this.#isInboxHinted = true;
       this.readHintedInbox();
@@ -348,7 +352,7 @@ export class Link {
 
   async #meet(): Promise<void> {
     // A heartbeat after `leave` would bring the member back.
-    if (this.#isClosed) throw new ClosedError('meet: the fleet was closed');
+    if (this.#isClosed) throw new ClosedError('members: the fleet was closed');
     const { clock, id, membership } = this.#options;
     const heartbeat = ++this.#heartbeatCount;
     const sent = clock.now();
@@ -363,7 +367,7 @@ export class Link {
       const page = await this.#readPage('cancels', this.#cursor);
       if (page.whole) {
         this.counters.wholeCount++;
-        this.#whole = { ids: new Set(), sent, isAsked: this.#cursor === undefined };
+        this.#whole = { ids: new Set(), sent, isRequested: this.#cursor === undefined };
       }
       for (const { id } of page.records) this.#whole?.ids.add(id);
       this.#events.onCancels(page.records, clock.now());
@@ -376,7 +380,7 @@ export class Link {
     }
     const whole = this.#whole;
     this.#whole = undefined;
-    if (whole !== undefined) this.#events.onWhole(whole.ids, whole.sent, whole.isAsked);
+    if (whole !== undefined) this.#events.onWhole(whole.ids, whole.sent, whole.isRequested);
     this.#events.onProven();
   }
 

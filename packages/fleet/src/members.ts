@@ -5,11 +5,11 @@
  *  1. Absence proves nothing. A member that is missing in the engine's list is live until its `memberTtl` is over, counted from the
  *     last list that had it. An engine that has lost its data lists no members, but their work continues.
  *  2. Time alone changes no state: without an answer of the engine, no member becomes lost.
- *  3. While the engine is away, no member can renew its membership. After this node has reached the engine again, live members
+ *  3. While the engine is unavailable, no member can renew its membership. After this node has reached the engine again, live members
  *     therefore have some time to return before one of them is lost.
  *  4. An engine that has lost its data lists the members that have returned, and this node may not know the others. Its list therefore
- *     proves nothing for the same time. A live member that is no longer in the list shows such a loss. While the engine is away,
- *     no member can return, so the time begins again when it is back.
+ *     proves nothing for the same time. A live member that is no longer in the list shows such a loss. While the engine
+ *     is unavailable, no member can return, so the time begins again when the link is up.
  */
 
 import type { Clock, Timer } from '@quiesce/cancellation-token';
@@ -33,7 +33,7 @@ interface Known {
   seenIn: number;
 }
 
-interface Parts {
+interface MembersOptions {
   readonly clock: Clock;
   /** How many ms a member is remembered after it was last listed. */
   readonly keep: number;
@@ -41,42 +41,41 @@ interface Parts {
   readonly returnTime: number;
   /** Whether a read shows a loss of data. A caller reads no cancels, so it expects a loss after each outage. */
   readonly noticesLoss: boolean;
-  /** Called when a list that is asked for now is complete again after a loss, or after an outage. */
+  /** Called when lists that are requested from now on are complete: after a loss, or after an outage without one. */
   onComplete(): void;
 }
 
 export class Members {
-  readonly #parts: Parts;
+  readonly #options: MembersOptions;
   readonly #known: Map<string, Known> = new Map();
   #believesLostFrom = Number.NEGATIVE_INFINITY;
   #completeFrom = Number.NEGATIVE_INFINITY;
   #listCount = 0;
-  /** Whether the engine has been away since it was last back. */
-  #isAway = false;
+  #isDown = false;
   /** Whether members have not had time to return after a loss of data. */
   #isPartial = false;
-  /** Runs until they have had it. */
+  /** Runs while members have not had the time to return. */
   #returnTimer: Timer | undefined;
   #isClosed = false;
 
-  constructor(parts: Parts) {
-    this.#parts = parts;
+  constructor(options: MembersOptions) {
+    this.#options = options;
   }
 
-  /** Whether the engine has been away since it was last back. The read that follows shows whether data was lost. */
-  get isAway(): boolean {
-    return this.#isAway;
+  /** Whether the link is down: from `onDown` to `onUp`. The read between them shows whether data was lost. */
+  get isDown(): boolean {
+    return this.#isDown;
   }
 
   /**
    * Applies a list that has arrived from the engine.
    *
-   * @param sent when it was asked for
+   * @param sent when it was requested
    * @returns whether it has all live members
    */
   update(list: readonly MemberRecord[], sent: number): boolean {
-    const now = this.#parts.clock.now();
-    const { keep } = this.#parts;
+    const now = this.#options.clock.now();
+    const { keep } = this.#options;
     const isLostNow = now >= this.#believesLostFrom;
     const count = ++this.#listCount;
     let isMissing = false;
@@ -93,35 +92,35 @@ export class Members {
       if (known.state === 'live' && known.aliveUntil <= now && isLostNow) known.state = 'lost';
       if (known.state !== 'live' && known.seenAt + keep <= now) this.#known.delete(id);
     }
-    if (isMissing) this.expectLoss();
-    return !this.#isAway && this.isComplete(sent);
+    if (isMissing) this.awaitReturn();
+    return !this.#isDown && this.isComplete(sent);
   }
 
-  /** The engine is away. */
-  away(): void {
+  /** The link is down. */
+  onDown(): void {
     this.#believesLostFrom = Number.POSITIVE_INFINITY;
-    this.#isAway = true;
+    this.#isDown = true;
   }
 
-  /** The engine has answered, for the first time or again. */
-  back(): void {
-    const { clock, returnTime, noticesLoss, onComplete } = this.#parts;
+  /** The link is up, for the first time or again. */
+  onUp(): void {
+    const { clock, returnTime, noticesLoss, onComplete } = this.#options;
     if (this.#believesLostFrom === Number.POSITIVE_INFINITY) this.#believesLostFrom = clock.now() + returnTime;
-    if (!this.#isAway) return;
-    this.#isAway = false;
-    if (this.#isPartial || !noticesLoss) this.expectLoss();
+    if (!this.#isDown) return;
+    this.#isDown = false;
+    if (this.#isPartial || !noticesLoss) this.awaitReturn();
     else onComplete();
   }
 
-  /** The engine may have lost its data. */
-  expectLoss(): void {
-    const { clock, returnTime, onComplete } = this.#parts;
+  /** The engine may have lost its data: its lists are incomplete until live members have had time to return. */
+  awaitReturn(): void {
+    const { clock, returnTime, onComplete } = this.#options;
     this.#isPartial = true;
     this.#completeFrom = Math.max(this.#completeFrom, clock.now() + returnTime);
     if (this.#returnTimer !== undefined) clock.clearTimer(this.#returnTimer);
     if (this.#isClosed) return;
     const onReturned = (): void => {
-      if (this.#isAway) return;
+      if (this.#isDown) return;
       this.#isPartial = false;
       onComplete();
     };
@@ -130,10 +129,10 @@ export class Members {
 
   close(): void {
     this.#isClosed = true;
-    if (this.#returnTimer !== undefined) this.#parts.clock.clearTimer(this.#returnTimer);
+    if (this.#returnTimer !== undefined) this.#options.clock.clearTimer(this.#returnTimer);
   }
 
-  /** Whether a list that was asked for at this time has all live members. */
+  /** Whether a list that was requested at this time has all live members. */
   isComplete(sent: number): boolean {
     return sent >= this.#completeFrom;
   }

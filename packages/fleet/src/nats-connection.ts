@@ -134,9 +134,9 @@ export class NatsConnection implements EngineConnection {
   meet(me: { readonly id: string; readonly ttl: number; readonly keep: number } | undefined): Promise<MemberRecord[]> {
     if (me !== undefined) this.#keeps.set(me.id, me.keep);
     // The heartbeat is also the entry that the watch must deliver.
-    const ask = me && ((bucket: NatsBucket) => this.#putMember(bucket, me.id, me.ttl, me.keep, false));
+    const requiredRevision = me && ((bucket: NatsBucket) => this.#putMember(bucket, me.id, me.ttl, me.keep, false));
     return this.#call('meet', async () => {
-      const { data } = await this.#mirrors.current(this.#members, ask);
+      const { data } = await this.#mirrors.current(this.#members, requiredRevision);
       return data.list(await this.#now());
     });
   }
@@ -216,8 +216,8 @@ export class NatsConnection implements EngineConnection {
         };
         return { data, add };
       },
-      ask: isCancels
-        ? (bucket, copy) => this.#askStatus(bucket, copy)
+      requiredRevision: isCancels
+        ? (bucket, copy) => this.#statusRevision(bucket, copy)
         : (bucket) => this.#put(bucket, `${prefix}${MARK}`, ''),
     };
     this.#logs.set(log, mirror);
@@ -237,7 +237,7 @@ export class NatsConnection implements EngineConnection {
       };
       return { data, add };
     },
-    ask: (bucket) => this.#put(bucket, CLOCK, ''),
+    requiredRevision: (bucket) => this.#put(bucket, CLOCK, ''),
   };
 
   /** Returns the server's time, in ms. */
@@ -254,7 +254,7 @@ export class NatsConnection implements EngineConnection {
   }
 
   /** Asks the leader of the stream for the last revision. */
-  async #askStatus(bucket: NatsBucket, { data, watch }: NatsCopy<NatsLog>): Promise<number> {
+  async #statusRevision(bucket: NatsBucket, { data, watch }: NatsCopy<NatsLog>): Promise<number> {
     const { streamInfo } = await bucket.status();
     const { first_seq: first, last_seq: last, messages } = streamInfo.state;
     if (String(streamInfo.created) !== watch.created) throw new EngineUnavailableError('The data of NATS was replaced');

@@ -1,6 +1,6 @@
+import type { BucketWatch } from './bucket-watch.ts';
 import type { LogPage, StoredRecord } from './engine.ts';
 import { decodeKey, type NatsWatchEntry } from './nats-client.ts';
-import type { NatsWatch } from './nats-watch.ts';
 
 /** The largest number of records in one answer. */
 const PAGE = 500;
@@ -52,7 +52,7 @@ export class NatsLog {
   }
 
   /** @param now the server's time */
-  page(watch: NatsWatch, after: unknown, now: number): LogPage {
+  page(watch: BucketWatch, after: unknown, now: number): LogPage {
     const expired = this.#records.findIndex(({ expiresAt }) => expiresAt > now);
     this.#records.splice(0, expired === -1 ? this.#records.length : expired);
     const cursor = after as Cursor | undefined;

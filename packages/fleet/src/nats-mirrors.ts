@@ -1,8 +1,8 @@
 import { ignore } from '@quiesce/internal';
+import { BucketWatch } from './bucket-watch.ts';
 import { EngineUnavailableError } from './errors.ts';
 import type { NatsBucketName, NatsBuckets } from './nats-buckets.ts';
 import type { NatsBucket, NatsWatchEntry } from './nats-client.ts';
-import { NatsWatch } from './nats-watch.ts';
 
 /** Describes the local copy of a part of a bucket. */
 export interface NatsMirror<T> {
@@ -17,12 +17,12 @@ export interface NatsMirror<T> {
    * @returns the revision
    * @throws (rejects) when the copy belongs to another stream, or has entries that were deleted
    */
-  ask(bucket: NatsBucket, copy: NatsCopy<T>): Promise<number>;
+  requiredRevision(bucket: NatsBucket, copy: NatsCopy<T>): Promise<number>;
 }
 
 /** An open local copy. */
 export interface NatsCopy<T> {
-  readonly watch: NatsWatch;
+  readonly watch: BucketWatch;
   readonly data: T;
 }
 
@@ -38,16 +38,19 @@ export class NatsMirrors {
   /**
    * Opens a copy, if it is not open, and returns it when it has everything that was stored before the call.
    *
-   * @param ask used in place of the mirror's own `ask`
+   * @param requiredRevision used in place of the mirror's own `requiredRevision`
    */
-  async current<T>(mirror: NatsMirror<T>, ask: NatsMirror<T>['ask'] = mirror.ask): Promise<NatsCopy<T>> {
+  async current<T>(
+    mirror: NatsMirror<T>,
+    requiredRevision: NatsMirror<T>['requiredRevision'] = mirror.requiredRevision,
+  ): Promise<NatsCopy<T>> {
     for (let isLast = false; ; isLast = true) {
       const opening = this.#open(mirror);
       try {
         const filled = await opening;
         const bucket = await this.#buckets.get(mirror.bucket);
         const seen = filled.watch.seen;
-        const revision = await ask(bucket, filled);
+        const revision = await requiredRevision(bucket, filled);
         // A recreated stream begins again with small revisions.
         if (revision < seen) throw new EngineUnavailableError('The data of NATS has gone back');
         await filled.watch.arrival(revision);
@@ -73,7 +76,7 @@ export class NatsMirrors {
   #open<T>(mirror: NatsMirror<T>): Promise<NatsCopy<T>> {
     const open = async (): Promise<NatsCopy<T>> => {
       const { data, add } = mirror.make();
-      return { data, watch: await NatsWatch.open(await this.#buckets.get(mirror.bucket), mirror.keys, add) };
+      return { data, watch: await BucketWatch.open(await this.#buckets.get(mirror.bucket), mirror.keys, add) };
     };
     let opening = this.#opened.get(mirror) as Promise<NatsCopy<T>> | undefined;
     if (opening === undefined) {

@@ -28,10 +28,10 @@ export class OwnAnswer implements RunObserver {
   constructor(
     cancel: string,
     node: string,
-    found: { readonly tokens: number; readonly runs: RunObserver['runs'] },
+    found: { readonly tokenCount: number; readonly runs: RunObserver['runs'] },
     onRunEnded: (answer: OwnAnswer) => void,
   ) {
-    this.#base = { cancel, node, tokenCount: found.tokens, runCount: found.runs.size };
+    this.#base = { cancel, node, tokenCount: found.tokenCount, runCount: found.runs.size };
     this.runs = found.runs;
     this.onRunEnded = () => onRunEnded(this);
     for (const run of found.runs) run.observers = [...(run.observers ?? []), this];

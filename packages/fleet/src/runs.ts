@@ -18,13 +18,13 @@ export interface RunRequest<T> {
   readonly unreachable: number;
 }
 
-/** A token that is cancelled when the engine has been away for too long. */
+/** A token that is cancelled when the engine has been unavailable for too long. */
 interface LimitedByAge {
   readonly token: CancellationToken;
   end(): void;
 }
 
-interface Parts {
+interface RunsOptions {
   readonly clock: Clock;
   readonly tree: KeyTree;
   readonly cancels: LiveCancels;
@@ -33,19 +33,19 @@ interface Parts {
   onEnded(): void;
 }
 
-/** The runs of this process: their start, and their limit while the engine is away. */
+/** The runs of this process: their start, and their limit while the engine is unavailable. */
 export class Runs {
-  readonly #parts: Parts;
+  readonly #options: RunsOptions;
   /** Renews the deadline of each run with `unreachable`. */
   readonly #renewals: Set<(provenAt: number) => void> = new Set();
 
-  constructor(parts: Parts) {
-    this.#parts = parts;
+  constructor(options: RunsOptions) {
+    this.#options = options;
   }
 
   /** Starts a run, unless a cancel covers its key. */
   start<T>({ key, work, limit, unreachable }: RunRequest<T>): Promise<Awaited<T>> {
-    const { clock, tree, cancels, link } = this.#parts;
+    const { clock, tree, cancels, link } = this.#options;
     if (link.age >= unreachable) throw this.#unreachableError(unreachable);
     const now = clock.now();
     const cancel = cancels.covering(key, now);
@@ -55,7 +55,7 @@ export class Runs {
     return this.#execute(run, key, work, isLimited ? this.#limitByAge(run.token, unreachable) : undefined);
   }
 
-  /** A complete read, which was sent at this time, has arrived. */
+  /** Renews the deadlines of runs with `unreachable`: a complete read, sent at this time, has arrived. */
   renew(provenAt: number): void {
     for (const renew of this.#renewals) renew(provenAt);
   }
@@ -70,13 +70,14 @@ export class Runs {
       return await work(limited?.token ?? run.token, { key });
     } finally {
       limited?.end();
-      this.#parts.tree.removeRun(run);
-      this.#parts.onEnded();
+      this.#options.tree.removeRun(run);
+      this.#options.onEnded();
     }
   }
 
+  /** Makes a child token that is cancelled when the engine has been unavailable for too long. */
   #limitByAge(token: CancellationToken, unreachable: number): LimitedByAge {
-    const { clock, link } = this.#parts;
+    const { clock, link } = this.#options;
     const since = link.provenAt ?? clock.now();
     const reason = (): EngineUnavailableError => this.#unreachableError(unreachable);
     const deadline = token.renewable(unreachable, { clock, since, reason });
@@ -90,9 +91,9 @@ export class Runs {
   }
 
   #unreachableError(unreachable: number): EngineUnavailableError {
-    const { error } = this.#parts.link.state.borrow();
+    const { error } = this.#options.link.state.borrow();
     return new EngineUnavailableError(
-      `run: the engine has been away for more than ${unreachable} ms (unreachable), so cancels do not arrive`,
+      `run: the engine has been unavailable for more than ${unreachable} ms (unreachable), so cancels do not arrive`,
       { cause: error },
     );
   }

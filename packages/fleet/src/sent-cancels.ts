@@ -1,10 +1,11 @@
 /**
  * The cancels of this node that wait for a confirmation or for answers.
  *
- * Invariant: the list of members and the answers of a cancel are only read while it waits.
+ * Invariant: without a waiting cancel, no inbox is read, and no list of members is requested on its behalf.
  */
 
 import type { CancellationToken, Clock, Registration } from '@quiesce/cancellation-token';
+import { ignore } from '@quiesce/internal';
 import type { StoredRecord } from './engine.ts';
 import { CancelIncompleteError, EngineUnavailableError } from './errors.ts';
 import type { Found } from './key-tree.ts';
@@ -23,15 +24,18 @@ const LONGEST_PAUSE = 500;
 /** What one cancel waits for, and when it gives up. */
 interface Wait {
   readonly until: CancelUntil;
-  /** What the cancel has found in this process. */
-  readonly found: Found;
   readonly timeout: number;
+  /** Also ends the wait. */
   readonly limit: CancellationToken | undefined;
+  /** Finds the runs and tokens of this process that the cancel covers. */
+  find(): Found;
+  /** Applies and records the cancel. When it throws, the call rejects with that error. */
+  begin(found: Found): void;
   /** Called when the timeout ends the wait. */
   onTimeout(): void;
 }
 
-interface Parts {
+interface SentCancelsOptions {
   readonly clock: Clock;
   readonly id: string;
   readonly isMember: boolean;
@@ -41,26 +45,33 @@ interface Parts {
 }
 
 export class SentCancels {
-  readonly #parts: Parts;
+  readonly #options: SentCancelsOptions;
   readonly #waiting: Map<string, PendingCancel> = new Map();
   #isPolling = false;
   readonly #pause: Pause = new Pause();
 
-  constructor(parts: Parts) {
-    this.#parts = parts;
+  constructor(options: SentCancelsOptions) {
+    this.#options = options;
   }
 
-  /** Answers count only after the list of members has arrived. Until then they stay in the inbox. */
+  /**
+   * Whether an answer could end a wait: the members that must answer are known. A member leaves its inbox unread until then; a
+   * caller polls.
+   */
   get isInboxAwaited(): boolean {
     for (const { isListed } of this.#waiting.values()) if (isListed) return true;
     return false;
   }
 
-  /** Waits for the state in `until`. Must be called before the record is sent (`PendingCancel`, invariant 1). */
-  wait({ id, key }: LiveCancel, { until, found, timeout, limit, onTimeout }: Wait): Promise<CancelReceipt> {
-    const { clock, isMember, id: self, members } = this.#parts;
+  /** Begins a cancel, and waits for the state in `until`. */
+  wait({ id, key }: LiveCancel, { until, timeout, limit, find, begin, onTimeout }: Wait): Promise<CancelReceipt> {
+    const { clock, isMember, id: self, members } = this.#options;
     const isAnswered = until !== 'recorded';
     return new Promise<CancelReceipt>((resolve, reject) => {
+      // First: when a clock sets no timer, nothing has begun.
+      const timer = clock.setTimer(timeout, () => giveUp(), { ref: true });
+      // A local of this function, which no closure captures: the wait must not retain runs that have ended.
+      const found = find();
       const own = isAnswered && isMember ? new OwnAnswer(id, self, found, () => pending.check()) : undefined;
       const settle = (receipt: CancelReceipt | undefined, error?: unknown): void => {
         if (!this.#waiting.delete(id)) return;
@@ -75,26 +86,27 @@ export class SentCancels {
         onTimeout();
         pending.fail(this.#timeoutError(pending, timeout));
       };
-      const timer = clock.setTimer(timeout, giveUp, { ref: true });
       // When the signal is already cancelled, `onCancelled` calls back before it returns.
       let registration: Registration | undefined;
       registration = limit?.onCancelled((why) => pending.fail(why));
+      // After the wait exists (`PendingCancel`, invariant 1).
+      begin(found);
       if (isAnswered && !isMember) void this.#pollInbox();
     });
   }
 
   /** The engine has confirmed the record. */
   recorded(id: string): void {
-    const { link } = this.#parts;
+    const { link } = this.#options;
     this.#waiting.get(id)?.recorded(link.heartbeatCount);
     // If this call fails, the list arrives with the next heartbeat that succeeds.
-    if (this.#waiting.has(id)) link.meet().catch(() => {});
+    if (this.#waiting.has(id)) link.meet().catch(ignore);
   }
 
-  /** A list of members has arrived. */
+  /** A list of members has arrived. One that may lack members changes only the states of those that are known. */
   listed(isComplete: boolean, heartbeat: number): void {
     for (const pending of [...this.#waiting.values()]) isComplete ? pending.listed(heartbeat) : pending.check();
-    if (isComplete) this.#parts.link.readHintedInbox();
+    if (isComplete) this.#options.link.readHintedInbox();
   }
 
   answered(records: readonly StoredRecord[]): void {
@@ -105,9 +117,9 @@ export class SentCancels {
   }
 
   /** Gets a list of members for the cancels that wait, and the answers that may have arrived without a hint. */
-  async askAgain(): Promise<void> {
+  async requestAnswers(): Promise<void> {
     if (this.#waiting.size === 0) return;
-    const { link } = this.#parts;
+    const { link } = this.#options;
     try {
       await link.meet();
       if (this.isInboxAwaited) await link.readInbox();
@@ -116,9 +128,9 @@ export class SentCancels {
     }
   }
 
-  /** Ends all waits. */
-  close(error: unknown): void {
-    for (const pending of [...this.#waiting.values()]) pending.fail(error);
+  /** Ends all waits, each with an error of its own. */
+  close(makeError: () => unknown): void {
+    for (const pending of [...this.#waiting.values()]) pending.fail(makeError());
     this.#pause.end();
   }
 
@@ -126,15 +138,15 @@ export class SentCancels {
   async #pollInbox(): Promise<void> {
     if (this.#isPolling) return;
     this.#isPolling = true;
-    const { clock, reread, link } = this.#parts;
+    const { clock, reread, link } = this.#options;
     let listedAt = clock.now();
     for (let pause = SHORTEST_PAUSE; this.#waiting.size > 0; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
       await this.#pause.wait(clock, pause);
       if (this.#waiting.size === 0) break;
-      await link.readInbox().catch(() => {});
+      await link.readInbox().catch(ignore);
       if (clock.now() - listedAt < reread) continue;
       listedAt = clock.now();
-      await link.meet().catch(() => {});
+      await link.meet().catch(ignore);
     }
     this.#isPolling = false;
   }
@@ -145,7 +157,7 @@ export class SentCancels {
     if (receipt.state === 'unrecorded') {
       return new EngineUnavailableError(
         `cancel: ${key} was not recorded within ${timeout} ms; trying again is safe. Runs of this process are cancelled`,
-        { cause: this.#parts.link.state.borrow().error, receipt },
+        { cause: this.#options.link.state.borrow().error, receipt },
       );
     }
     const parts = receipt.nodes.map(({ node, state, runningCount, unfinished }) => {
@@ -161,10 +173,10 @@ export class SentCancels {
   }
 
   #whyUnlisted(): string {
-    const { clock, members } = this.#parts;
+    const { clock, members } = this.#options;
     return members.isComplete(clock.now())
       ? 'the list of members has not arrived'
-      : 'the engine was away or has lost data, and members may not have returned yet; trying again is safe';
+      : 'the engine was unavailable or has lost data, and members may not have returned yet; trying again is safe';
   }
 }
 

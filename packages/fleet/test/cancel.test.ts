@@ -1,4 +1,4 @@
-import { CancelledError, ClosedError } from '@quiesce/cancellation-token';
+import { CancelledError, type Clock, ClosedError } from '@quiesce/cancellation-token';
 import {
   CancelIncompleteError,
   type EngineConnection,
@@ -42,6 +42,63 @@ describe('a cancel', () => {
     });
   });
 
+  it('cancels nothing when the clock sets no timer for its wait', async () => {
+    const { clock, engine } = world();
+    const error = new Error('no timers left');
+    let fails = false;
+    const limited: Clock = {
+      now: () => clock.now(),
+      wall: () => clock.wall(),
+      setTimer: (ms, fn, options) => {
+        if (fails) throw error;
+        return clock.setTimer(ms, fn, options);
+      },
+      clearTimer: (timer) => clock.clearTimer(timer),
+    };
+    const fleet = await joinFleet({ engine, clock: limited, node: 'worker' });
+    const token = fleet.token('jobs/1');
+    fails = true;
+    expect(await rejection(fleet.cancel('jobs', 'stop'))).toBe(error);
+    fails = false;
+    expect([token.isCancelled, fleet.inspect().cancelCount]).toEqual([false, 0]);
+    await fleet.close();
+  });
+
+  it('of a caller ends when a clock closes the fleet inside `setTimer`', async () => {
+    const { clock, engine, join } = world();
+    await join('worker');
+    let closing: Promise<void> | undefined;
+    const closes: Clock = {
+      now: () => clock.now(),
+      wall: () => clock.wall(),
+      setTimer: (ms, fn, options) => {
+        // The first pause of a caller between two looks at its inbox.
+        if (ms === 20) closing ??= caller.close();
+        return clock.setTimer(ms, fn, options);
+      },
+      clearTimer: (timer) => clock.clearTimer(timer),
+    };
+    const caller = await joinFleet({ engine, clock: closes, node: 'caller', member: false });
+    const waiting = rejection(caller.cancel('jobs', 'stop', { until: 'ended' }));
+    await clock.advance(1_000);
+    expect(String(await waiting)).toBe('ClosedError: cancel: the fleet was closed');
+    await closing;
+    expect(caller.state.borrow().link).toBe('closed');
+  });
+
+  it('rejects each with an error of its own when the fleet is closed', async () => {
+    const { clock, engine, join } = world();
+    const fleet = await join('worker');
+    engine.cut();
+    const waiting = ['jobs/1', 'jobs/2'].map((key) => rejection(fleet.cancel(key)));
+    const closing = fleet.close();
+    await clock.advance(10_000);
+    const [first, second] = await Promise.all(waiting);
+    expect(first).toBeInstanceOf(ClosedError);
+    expect(first).not.toBe(second);
+    await closing;
+  });
+
   it('covers its key and all keys below it, by segments', async () => {
     const { join, settle } = world();
     const [api, worker] = [await join('api'), await join('worker')];
@@ -70,7 +127,7 @@ describe('a cancel', () => {
     expect(await rejection((await join('worker')).run('jobs/1', () => 'ran'))).toBe('stop');
   });
 
-  it('cancels the runs of its own process inside the call, even when the engine is away', async () => {
+  it('cancels the runs of its own process inside the call, even when the engine is unavailable', async () => {
     const { clock, engine, join } = world();
     const fleet = await join('one');
     const job = rejection(fleet.run('jobs/1', obedient));
@@ -197,7 +254,7 @@ describe('a cancel', () => {
     expect((await receipt).nodes[1]).toMatchObject({ node: worker.id, state: 'left' });
   });
 
-  it('ends its wait with the reason of its signal, and cancels all the same', async () => {
+  it('ends its wait with the reason of its signal, and still cancels', async () => {
     const { clock, engine, join } = world();
     const [api, worker] = [await join('api'), await join('worker')];
     const token = worker.token('jobs/1');
@@ -212,7 +269,7 @@ describe('a cancel', () => {
     expect(token.reason).toBe('stop');
   });
 
-  it('rejects with the reason of a signal that is cancelled already, and cancels all the same', async () => {
+  it('rejects with the reason of a signal that is cancelled already, and still cancels', async () => {
     const { join, settle } = world();
     const [api, worker] = [await join('api'), await join('worker')];
     const tokens = [api.token('jobs/1'), worker.token('jobs/1')];

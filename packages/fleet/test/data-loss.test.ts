@@ -112,7 +112,7 @@ describe('a cancel after the engine has lost its data, while members have not re
     await clock.advance(1_000);
     expect(await failure).toBeInstanceOf(CancelIncompleteError);
     expect(((await failure) as Error).message).toBe(
-      'cancel: "jobs/1" is recorded, but not ended within 1000 ms: the engine was away or has lost data, and members may not ' +
+      'cancel: "jobs/1" is recorded, but not ended within 1000 ms: the engine was unavailable or has lost data, and members may not ' +
         'have returned yet; trying again is safe',
     );
   });

@@ -336,7 +336,7 @@ describe('a lease', () => {
     await clock.advance(0);
     const error = await rejection(b.lease('billing', () => 'second', { timeout: 0 }));
     expect(error).toBeInstanceOf(TimeoutError);
-    expect((error as Error).message).toBe('lease billing: no permit is free');
+    expect((error as Error).message).toBe('lease "billing": no permit is free');
     work.finish();
     await first;
     expect(await b.lease('billing', () => 'second', { timeout: 0 })).toBe('second');

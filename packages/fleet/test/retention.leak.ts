@@ -4,7 +4,7 @@ import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { type Fleet, joinFleet, memoryEngine } from '@quiesce/fleet';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { bytesPerTurn, collectGarbage, survivors } from '../../../test/leak/leak.ts';
-import { deaf } from './vocabulary.ts';
+import { deaf, rejection, world } from './vocabulary.ts';
 
 const retention = 60_000;
 let clock: VirtualClock;
@@ -149,6 +149,34 @@ test('1,000 tokens with native listeners alone are reached after a collection', 
   const receipt = await api.cancel('jobs', 'stop', { until: 'ended' });
   expect(receipt.nodes[1]).toMatchObject({ node: worker.id, tokenCount: 1_000 });
   expect(heard.size).toBe(1_000);
+});
+
+test('a cancel that waits retains none of the runs that it found, once they have ended', async () => {
+  const { clock, engine, join } = world();
+  const fleet = await join('worker');
+  const jobs: Promise<unknown>[] = [];
+  engine.cut();
+  let waiting: Promise<unknown> | undefined;
+  const left = await survivors(50, async (i) => {
+    let given: CancellationToken | undefined;
+    const work = (token: CancellationToken): PromiseLike<unknown> => {
+      given = token;
+      return token.cancelled();
+    };
+    jobs.push(fleet.run(['jobs', i], work));
+    if (i === 49) {
+      waiting = rejection(fleet.cancel('jobs', 'stop', { timeout: 60_000 }));
+      await Promise.all(jobs.splice(0));
+    }
+    return given as CancellationToken;
+  });
+  // The last one may be on the stack.
+  expect(left).toBeLessThanOrEqual(1);
+  await clock.advance(60_000);
+  expect(await waiting).toMatchObject({ code: 'ERR_ENGINE_UNAVAILABLE' });
+  engine.heal();
+  await clock.advance(10_000);
+  await fleet.close();
 });
 
 test('a fleet that was closed is collected, with its runs and tokens', async () => {

@@ -46,7 +46,7 @@ describe('a run', () => {
     expect(await rejection(fleet.run('jobs/1', () => 'ran', { signal }))).toBe('enough');
   });
 
-  it('is cancelled when the engine is away for too long, and refused then', async () => {
+  it('is cancelled when the engine is unavailable for too long, and refused then', async () => {
     const { clock, engine, join } = world();
     const fleet = await join('one');
     await clock.advance(5_000);

@@ -49,7 +49,7 @@ export function deadlineFetch(
     token.throwIfCancelled();
     const left = timeToPass(token, margin);
     if (left === Number.POSITIVE_INFINITY) return send(input, init);
-    if (left < 1) throw new TimeoutError(margin, `Not sent: no time is left after the margin of ${margin} ms`);
+    if (left < 1) throw new TimeoutError(margin, `deadlineFetch: no time is left after the margin of ${margin} ms`);
     const headers = new Headers(init?.headers ?? (input as Partial<Request>).headers);
     return send(input, { ...init, headers: injectDeadline(headers, token, { header, margin }) });
   };

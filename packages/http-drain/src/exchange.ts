@@ -1,7 +1,11 @@
+import type { Http2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 import { CancellationToken, CancelledError } from '@quiesce/cancellation-token';
 import { extractDeadline, type ReadableHeaders } from '@quiesce/http-deadline';
-import { type Carrier, resetCarrier } from './carrier.ts';
 import type { ServerState } from './server-state.ts';
+
+/** The connection or the stream of HTTP/2 that carries a request. */
+type Carrier = Socket | Http2Stream;
 
 /** How an exchange ended. */
 type Ending = 'completed' | 'disconnected';
@@ -134,4 +138,25 @@ export class Exchanges {
 
 function clientGone(): CancelledError {
   return new CancelledError('The client went away before its response had ended', { source: 'signal' });
+}
+
+/**
+ * Resets a stream, or a connection where the system allows it, so that the client notices. After a FIN, a response without a
+ * length would look whole, and so would a tunnel.
+ */
+function resetCarrier(carrier: Carrier): void {
+  // Without a listener an error would end the process.
+  carrier.on('error', () => {});
+  // Not its close(): that sends the end of the response before the reset.
+  if ('rstCode' in carrier) carrier.destroy(new Error('The deadline has passed before the response had ended'));
+  else resetSocket(carrier);
+}
+
+function resetSocket(socket: Socket): void {
+  try {
+    socket.resetAndDestroy();
+  } catch {
+    // Only TCP sockets can be reset: not TLS, and not a socket of the file system.
+    socket.destroy();
+  }
 }

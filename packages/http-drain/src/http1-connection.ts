@@ -20,7 +20,7 @@ import type { Socket } from 'node:net';
 import type { Timer } from '@quiesce/cancellation-token';
 import type { Exchange, Exchanges } from './exchange.ts';
 import { markLastResponse } from './mark-last-response.ts';
-import { guarded, type ServerState } from './server-state.ts';
+import { callHandler, type ServerState } from './server-state.ts';
 
 /** Receives the events of a connection. */
 export interface ConnectionOwner {
@@ -224,7 +224,7 @@ export class Http1Connection {
       return response.setHeader('Retry-After', String(retryAfter));
     };
     begin();
-    if (refuse !== undefined && (await guarded(() => refuse(request, response)))) return;
+    if (refuse !== undefined && (await callHandler(() => refuse(request, response)))) return;
     if (response.headersSent) {
       response.end();
       return;

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Exchanges } from './exchange.ts';
 import { type ConnectionOwner, Http1Connection } from './http1-connection.ts';
 import type { Listener } from './listener.ts';
-import { guarded, type ServerState } from './server-state.ts';
+import { callHandler, type ServerState } from './server-state.ts';
 import type { Sockets } from './sockets.ts';
 
 /** The connections of HTTP/1 of a server, and those that have changed to another protocol. */
@@ -90,7 +90,7 @@ export class Http1Connections implements ConnectionOwner {
   /** Passes each upgraded socket to the `upgraded` option. */
   endUpgraded(): void {
     for (const [socket, request] of this.#upgraded) {
-      void guarded(() => this.#state.settings.upgraded?.(socket, request));
+      void callHandler(() => this.#state.settings.upgraded?.(socket, request));
     }
   }
 

@@ -29,7 +29,7 @@ export function interceptEvents(sequence: DrainSequence, server: DrainableServer
   answerExpect(server);
 }
 
-/** Does what Node does with `Expect` when the server has no listener for it. Without a listener Node emits no event here. */
+/** Handles `Expect` as Node does without a listener. */
 function answerExpect(server: DrainableServer): void {
   const isOnlyListener = (event: string): boolean => server.listenerCount(event) === 1;
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {

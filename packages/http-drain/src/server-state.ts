@@ -29,7 +29,7 @@ export class ServerState {
 }
 
 /** Calls a function of the user. Its error goes to the uncaught handler, and stops nothing here. Returns whether it succeeded. */
-export async function guarded(call: () => unknown): Promise<boolean> {
+export async function callHandler(call: () => unknown): Promise<boolean> {
   try {
     await call();
     return true;

@@ -17,14 +17,14 @@ export function replaceUncaughtHandler(handler: Handler | undefined): Handler | 
 /**
  * Hands an error to the handler from a microtask, so that it never interrupts running code.
  *
- * @param isFatal `false`: without a handler the error is printed and does not end the process
+ * @param fatal `false`: without a handler the error is printed and does not end the process
  */
-export function reportError(error: unknown, isFatal = true): void {
+export function reportError(error: unknown, fatal = true): void {
   // Not `reportError`: Deno would end the process inside the call, in the middle of a notification.
   queueMicrotask(() => {
     const handler = host[slot];
     if (handler !== undefined) handler(error);
-    else if (isFatal) throw error;
+    else if (fatal) throw error;
     // biome-ignore lint/suspicious/noConsole: the only place that every platform has for what is not fatal
     else console.error(error);
   });

@@ -33,7 +33,7 @@ function reportDeadlocks(): void {
     const text =
       `${call}: ${scope.label()} can never end, since nothing is left to run. It waits for ${scope.waitsFor()}. A task or ` +
       'cleanup that awaits join() or close() of its own scope waits for itself: await that outside of the scope';
-    reportUncaught(new Error(text), { isFatal: false });
+    reportUncaught(new Error(text), { fatal: false });
   }
   pendingCalls.clear();
 }

@@ -81,7 +81,7 @@ export function reportUnlessSeen(task: Task<unknown>, block: Block): void {
     if (!block.isOpen || isSeen(task)) return;
     const what = `${taskLabel(name)} of ${block.label()} failed, and nothing waits for that scope`;
     reportUncaught(new Error(`${what}. Its join() and close() reject with this error`, { cause: value }), {
-      isFatal: false,
+      fatal: false,
     });
   };
   systemClock.setTimer(0, report, { ref: true });

@@ -97,7 +97,7 @@ export async function mapItems<I, R>(
       report();
     };
     const isEnding = (): boolean => isExhausted || ownEnd !== undefined || scope.token.isCancelled;
-    /** Starts the item of a step. Whether there may be another one. */
+    /** Starts the item of a step. Returns whether there may be another one. */
     const onStep = (step: IteratorResult<I>): boolean => {
       // As `for await` does: an iterator that gives something else would never end.
       isExhausted = true;

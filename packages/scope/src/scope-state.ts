@@ -296,7 +296,7 @@ export class ScopeState implements TaskParent {
     this.#cleanups.push({ run, name });
   }
 
-  /** Ends JOINING once all children have ended, or the cleanup timeout has passed, which also calls it. */
+  /** Ends JOINING once all children have ended, or the cleanup timeout has passed. Called when either happens. */
   checkJoined(): void {
     if (this.state >= CLEANING) return;
     // The scope cannot give up on a block that has not ended: the code around it still runs.

@@ -59,7 +59,7 @@ export class TaskTracker implements Drainable {
     owns: (value) => #length in value,
     facts: ({ name, length, isClosed }) => ({ name, length, isClosed }),
   });
-  /** The name given. */
+  /** The name given to the constructor. */
   readonly name: string;
   #epoch = 0;
   #length = 0;

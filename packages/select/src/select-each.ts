@@ -114,7 +114,7 @@ async function* outcomesOf(race: Race, alternative: unknown, exit: Exit): AsyncG
     }
   } catch (error) {
     // An error of a cancelled function must not replace this error.
-    await endLoop(race).catch((other) => reportUncaught(other, { isFatal: false }));
+    await endLoop(race).catch((other) => reportUncaught(other, { fatal: false }));
     throw error;
   } finally {
     await endLoop(race);

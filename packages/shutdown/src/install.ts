@@ -222,7 +222,7 @@ export class Installation implements Disposable {
     if (!isFirst) recordError(origin === 'unhandledRejection' ? 'a rejection' : 'an exception', error);
   }
 
-  /** Does what the signal would have done without the installation. */
+  /** Applies the default effect of the signal. */
   #raise(signal: string): void {
     this.dispose();
     this.process.kill(this.process.pid, signal);

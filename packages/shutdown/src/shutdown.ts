@@ -5,7 +5,6 @@ import type { Drainable } from '@quiesce/scope';
 import { type AddOptions, drainTargetOf, STOP } from './drain-target.ts';
 import type { Reporter, ShutdownEvent } from './events.ts';
 import { GuardRegistry, type ShutdownGuard } from './guard.ts';
-import { type HookOptions, hookOf, ShutdownHandle } from './hook-handle.ts';
 import type { HookFunction } from './hooks.ts';
 import { Installation, type InstallOptions, installFlags, installOptions } from './install.ts';
 import { installCallbacksOf } from './install-callbacks.ts';
@@ -23,6 +22,7 @@ import {
 import { progressOf } from './progress.ts';
 import type { ShutdownReport } from './report.ts';
 import { makeReporters } from './reporters.ts';
+import { type HookOptions, hookOf, ShutdownHandle } from './shutdown-handle.ts';
 import { ShutdownLog } from './shutdown-log.ts';
 import { ShutdownSequence } from './shutdown-sequence.ts';
 import type { ShutdownProgress, ShutdownState } from './state.ts';

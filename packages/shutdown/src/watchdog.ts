@@ -80,7 +80,7 @@ class Watchdog {
     this.#text = new Uint8Array(memory, 16);
     this.#moveTo(limits.timeout);
     const { Worker } = host.getBuiltinModule('node:worker_threads');
-    // An empty environment: NODE_OPTIONS could load what takes longer than the deadline, or fails.
+    // An empty environment: NODE_OPTIONS could load a module that takes longer than the deadline, or fails.
     const worker = new Worker(program, { eval: true, workerData: memory, execArgv: [], env: {} });
     worker.once('error', onFailure);
     worker.unref();

@@ -1,7 +1,7 @@
 import { pairsOf } from './overlap.ts';
 import type { Chooser, Run } from './run.ts';
 import { type Decision, START } from './schedule.ts';
-import type { Alternative, Source } from './source.ts';
+import type { Alternative, ChoiceSource } from './source.ts';
 import { NOT_LATE } from './trace.ts';
 
 /** Follows a list of decisions, and the default order elsewhere. */
@@ -68,7 +68,7 @@ export class RandomWalk implements Chooser {
  */
 export class Priorities implements Chooser {
   readonly #random: () => number;
-  readonly #priorities = new Map<Source, number>();
+  readonly #priorities = new Map<ChoiceSource, number>();
   readonly #changes: ReadonlySet<number>;
   #lowest = 0;
 

@@ -9,12 +9,12 @@ import { isThenable } from './thenable.ts';
 export function endOfRun(run: Run): void {
   checkOutcome(run);
   for (const check of run.endChecks) {
-    guarded(run, () => {
+    runCheck(run, () => {
       if (!holds('world.atEnd: a check', check())) throw new Error('A check at the end does not hold');
     });
   }
   for (const { name, count } of run.held) {
-    guarded(run, () => {
+    runCheck(run, () => {
       const held = count();
       if (held !== 0) throw new Error(`${name} must be 0 at the end, and is ${held}`);
     });
@@ -45,7 +45,7 @@ function isReason(error: unknown, reason: unknown): boolean {
 }
 
 /**
- * Whether a check holds, from what it returned.
+ * Returns whether a check holds.
  *
  * @throws TypeError for a promise: the step would end before the check
  */
@@ -57,7 +57,7 @@ export function holds(what: string, result: unknown): boolean {
   );
 }
 
-function guarded(run: Run, check: () => void): void {
+function runCheck(run: Run, check: () => void): void {
   try {
     check();
   } catch (error) {

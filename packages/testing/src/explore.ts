@@ -107,7 +107,7 @@ function isNested(): boolean {
   const { session } = queue;
   if (session?.run === undefined || !session.isInStep) return false;
   const id = node.asyncHooks?.executionAsyncId();
-  return id === undefined || id === session.turnId || session.run.ownsScope(id);
+  return id === undefined || id === session.stepContextId || session.run.ownsAsyncContext(id);
 }
 
 /** One call of `explore` or `cancelEverywhere`. */
@@ -154,7 +154,7 @@ class Exploration {
     } finally {
       restore();
       // An unhandled rejection of a run must not reach the test runner.
-      await new Promise<void>((resolve) => this.#session.turns.next(resolve));
+      await new Promise<void>((resolve) => this.#session.macrotasks.next(resolve));
       unwatch();
       this.#session.close();
       queue.session = undefined;
@@ -245,7 +245,7 @@ class Exploration {
     this.#depth = Math.max(this.#depth, run.trace.length);
   }
 
-  /** Confirms what a run suspects, and reports its failure. */
+  /** Confirms a suspected failure, and reports it. */
   async #judge(run: Run): Promise<void> {
     if (run.failure === undefined && run.suspect === undefined) return;
     if (run.failure !== undefined) this.#foundIn = this.#schedules;
@@ -292,7 +292,7 @@ class Exploration {
     return this.#error({ kind: 'nondeterminism', cause, place: '' }, now, formatSchedule(before.decisions));
   }
 
-  /** Equal choices led to other possibilities than before. Runs both schedules again, to name what each meets. */
+  /** Reports that equal choices led to different possibilities. Runs both schedules again to name the difference. */
   async #differs(plan: Plan, run: Run): Promise<never> {
     const decisions = decisionsOf(plan);
     const point = plan.decision?.point ?? 0;

@@ -5,7 +5,7 @@
 // - An audited run knows the resources of the test itself, and their places, from `async_hooks`. It confirms suspicions, and finds
 //   resources that no list shows: crypto, zlib, `import()`.
 
-import { node, realProcess, type Scope } from './host.ts';
+import { type AsyncContext, node, realProcess } from './host.ts';
 import { placeOf, stackHere } from './place.ts';
 import type { Run } from './run.ts';
 
@@ -27,7 +27,7 @@ const RESOURCES: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** Returns what a type of resource is, or `undefined` for one that belongs to a step, such as a promise. */
+/** Describes a type of resource. Returns `undefined` for one that belongs to a step, such as a promise. */
 function describeResource(type: string): string | undefined {
   return RESOURCES.find(([form]) => form.test(type))?.[1];
 }
@@ -85,7 +85,7 @@ export class Audit {
   readonly #ticks = new Map<number, string>();
   readonly #run: Run;
   readonly #handles: Handles;
-  readonly #root: Scope | undefined;
+  readonly #root: AsyncContext | undefined;
 
   constructor(run: Run, handles: Handles) {
     this.#run = run;
@@ -94,13 +94,13 @@ export class Audit {
     if (hooks === undefined) return;
     this.#root = new hooks.AsyncResource('QuiesceRun');
     this.#own.add(this.#root.asyncId());
-    run.addScope(this.#root.asyncId());
+    run.addAsyncContext(this.#root.asyncId());
     const { executionAsyncId } = hooks;
     this.#hook = hooks.createHook({
       init: (id, type, trigger) => {
         if (!this.#own.has(executionAsyncId()) && !this.#own.has(trigger)) return;
         this.#own.add(id);
-        run.addScope(id);
+        run.addAsyncContext(id);
         if (type === 'TickObject') this.#ticks.set(id, this.#placeFrom(stackHere()));
         else if (type !== 'PROMISE' && type !== 'Microtask' && type !== 'Immediate') this.#made(type);
       },

@@ -16,13 +16,13 @@ interface Process {
 }
 
 /** Keeps an asynchronous context. */
-export interface Scope {
+export interface AsyncContext {
   runInAsyncScope(fn: () => void): void;
   asyncId(): number;
 }
 
 interface AsyncHooks {
-  readonly AsyncResource: new (type: string) => Scope;
+  readonly AsyncResource: new (type: string) => AsyncContext;
   createHook(callbacks: { init(id: number, type: string, trigger: number): void }): { enable(): void; disable(): void };
   executionAsyncId(): number;
 }
@@ -99,7 +99,7 @@ export function captureHost(): Host {
 }
 
 /** Runs functions as macrotasks. A message of a channel costs a sixth of an immediate. */
-export class Turns {
+export class Macrotasks {
   readonly #channel = new MessageChannel();
   #next: (() => void) | undefined;
 

@@ -1,9 +1,9 @@
 import type { Run } from './run.ts';
-import type { Alternative, Source } from './source.ts';
+import type { Alternative, ChoiceSource } from './source.ts';
 import { hasSettled } from './thenable.ts';
 
 /** A signal that aborts, or an act that runs: at most once, and only until the test settles. */
-export class Interruption implements Source {
+export class Interruption implements ChoiceSource {
   readonly kind: 'signal' | 'act';
   readonly id: number;
   readonly alternative: Alternative;

@@ -195,7 +195,7 @@ export class Operation implements SlowSource {
       this.#signal.removeEventListener('abort', this.#onAbort);
       this.#run.ownListener(this.#signal, -1);
     }
-    for (const resource of this.resources) resource.settle(isSuccess);
+    for (const resource of this.resources) resource.onAnswered(isSuccess);
   }
 
   main(): Alternative {

@@ -13,7 +13,7 @@
 import type { Run } from './run.ts';
 import { type Alternative, FRESH, SLOW_FOR_OPERATION, SLOW_FOR_TIMER, type SlowSource } from './source.ts';
 
-/** Returns what can happen now, in the default order. */
+/** Returns the possible events, in the default order. */
 export function listAlternatives(run: Run): Alternative[] {
   const list: Alternative[] = [];
   const { settings, operations, interruptions, timers } = run;

@@ -47,7 +47,7 @@ export class Resource {
   }
 
   /** The operation that made it has answered, or failed. */
-  settle(isSuccess: boolean): void {
+  onAnswered(isSuccess: boolean): void {
     if (this.#state === 'made') this.#state = isSuccess ? 'open' : 'withdrawn';
   }
 

@@ -1,8 +1,8 @@
 import type { Run } from './run.ts';
-import type { Alternative, Source } from './source.ts';
+import type { Alternative, ChoiceSource } from './source.ts';
 
-/** Resolves the promises of `world.rest()` when nothing is pending that moves by itself. */
-export class Rest implements Source {
+/** Resolves the promises of `world.rest()` when nothing is pending that can proceed without the test. */
+export class Rest implements ChoiceSource {
   readonly kind = 'rest';
   readonly id: number = 0;
   readonly alternative: Alternative = { source: this, variant: 0 };

@@ -1,8 +1,8 @@
 // A round ends when every job that was queued at its beginning has run. A job that is queued behind them marks the end, and
 // queues the next mark.
 //
-// V8 shows the reactions of promises. Jobs that adopt a thenable, and those of `queueMicrotask`, show nowhere: the count goes on
-// until three rounds show none, and keeps two of them.
+// V8 shows the reactions of promises. Jobs that adopt a thenable, and those of `queueMicrotask`, show nowhere: the count
+// continues until three rounds show none, and keeps two of them.
 
 import { type Host, node } from './host.ts';
 

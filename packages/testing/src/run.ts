@@ -1,5 +1,5 @@
 import { errorText, type FailureKind, propertyOf, type RunFailure, ScheduleError } from './errors.ts';
-import type { Scope } from './host.ts';
+import type { AsyncContext } from './host.ts';
 import type { Interruption, WorldSignal } from './interruption.ts';
 import type { Operation } from './operation.ts';
 import type { Settings } from './options.ts';
@@ -31,7 +31,7 @@ export class Names {
 }
 
 /** How a test ended. */
-export type Settled = { readonly status: 'fulfilled' } | { readonly status: 'rejected'; readonly reason: unknown };
+export type TestEnd = { readonly status: 'fulfilled' } | { readonly status: 'rejected'; readonly reason: unknown };
 
 /**
  * One call of the test: its pending events, the choices so far, and the failure. Only the first failure counts.
@@ -41,7 +41,7 @@ export type Settled = { readonly status: 'fulfilled' } | { readonly status: 'rej
 export class Run {
   readonly settings: Settings;
   readonly chooser: Chooser;
-  /** Records events and places; only in runs that are told. */
+  /** Records events and places; `undefined` in runs without a story. */
   readonly story: Story | undefined;
   readonly trace: Trace = new Trace();
   readonly decisions: Decision[] = [];
@@ -69,7 +69,7 @@ export class Run {
   stepOf: SourceKind | undefined;
   /** The operation whose function is running. */
   handling: Operation | undefined;
-  settled: Settled | undefined;
+  settled: TestEnd | undefined;
   /** The promise that the test returned, if it returned one. */
   testPromise: Promise<unknown> | undefined;
   failure: RunFailure | undefined;
@@ -87,7 +87,7 @@ export class Run {
   readonly #labels = new Map<string, number>();
   readonly #listeners = new Map<AbortSignal, number>();
   readonly #names: Names;
-  readonly #scopes = new Set<number>();
+  readonly #asyncContexts = new Set<number>();
   #seed: number;
   #hash = 0;
 
@@ -160,22 +160,22 @@ export class Run {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   }
 
-  runInScope(scope: Scope | undefined, fn: () => void): void {
-    if (scope === undefined) {
+  runInAsyncContext(context: AsyncContext | undefined, fn: () => void): void {
+    if (context === undefined) {
       fn();
       return;
     }
-    this.#scopes.add(scope.asyncId());
-    scope.runInAsyncScope(fn);
+    this.#asyncContexts.add(context.asyncId());
+    context.runInAsyncScope(fn);
   }
 
   /** Whether an asynchronous context belongs to a callback of this run. */
-  ownsScope(id: number): boolean {
-    return this.#scopes.has(id);
+  ownsAsyncContext(id: number): boolean {
+    return this.#asyncContexts.has(id);
   }
 
-  addScope(id: number): void {
-    this.#scopes.add(id);
+  addAsyncContext(id: number): void {
+    this.#asyncContexts.add(id);
   }
 
   /** Notes a promise that must settle within this step. Returns the function that says it has. */

@@ -1,5 +1,5 @@
 import { Audit, Handles } from './handles.ts';
-import { type Host, Turns } from './host.ts';
+import { type Host, Macrotasks } from './host.ts';
 import type { Settings } from './options.ts';
 import { Rounds } from './rounds.ts';
 import { type Chooser, Names, Run } from './run.ts';
@@ -28,13 +28,13 @@ export const plain: Watch = { audited: false, records: false, countFrom: Number.
 export class Session {
   readonly settings: Settings;
   readonly host: Host;
-  readonly turns: Turns = new Turns();
+  readonly macrotasks: Macrotasks = new Macrotasks();
   readonly rounds: Rounds;
   readonly handles: Handles;
   /** The run that is in progress. */
   run: Run | undefined;
   /** The asynchronous context of the steps of this exploration. */
-  turnId: number | undefined;
+  stepContextId: number | undefined;
   /** Whether code of the run may be running. */
   isInStep = false;
   audit: Audit | undefined;
@@ -70,6 +70,6 @@ export class Session {
 
   close(): void {
     this.rounds.stop();
-    this.turns.close();
+    this.macrotasks.close();
   }
 }

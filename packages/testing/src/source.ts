@@ -2,7 +2,7 @@
 export type SourceKind = 'operation' | 'stream' | 'immediate' | 'timer' | 'signal' | 'act' | 'rest';
 
 /** Something that can happen at a choice point, once or repeatedly. */
-export interface Source {
+export interface ChoiceSource {
   readonly kind: SourceKind;
   /** The number of its name, equal in all runs of one exploration. */
   readonly id: number;
@@ -16,7 +16,7 @@ export interface Source {
 
 /** One event of a source, as it stands in the list of a choice point. */
 export interface Alternative {
-  readonly source: Source;
+  readonly source: ChoiceSource;
   readonly variant: number;
 }
 
@@ -27,7 +27,7 @@ export const SLOW_FOR_TIMER = 2;
 export type Slowness = typeof FRESH | typeof SLOW_FOR_OPERATION | typeof SLOW_FOR_TIMER;
 
 /** An operation or a stream: other events can pass it over. */
-export interface SlowSource extends Source {
+export interface SlowSource extends ChoiceSource {
   slowness: Slowness;
   /** The step and the number of firings when it was passed over. */
   slowSince: number;

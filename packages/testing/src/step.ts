@@ -18,7 +18,7 @@ import type { Alternative } from './source.ts';
 import { joined } from './story.ts';
 import { isThenable } from './thenable.ts';
 
-/** Turns that captured immediates may take within one step. */
+/** How many macrotasks captured immediates may take within one step. */
 const MOST_IMMEDIATES = 1_000;
 /** How long a stuck run waits for something real: in ms, and in looks, because a busy machine does little in that time. */
 const REAL_WAIT = 50;
@@ -42,12 +42,12 @@ export class Step {
 
   start(test: () => unknown): void {
     const run = this.#run;
-    this.#session.turns.next(() => {
-      this.#session.turnId = node.asyncHooks?.executionAsyncId();
+    this.#session.macrotasks.next(() => {
+      this.#session.stepContextId = node.asyncHooks?.executionAsyncId();
       run.story?.event('start');
       this.#enter(() => this.#call(test));
       this.#overlapStart();
-      this.#session.turns.next(this.#after);
+      this.#session.macrotasks.next(this.#after);
     });
   }
 
@@ -97,13 +97,13 @@ export class Step {
     }
   }
 
-  /** The step has ended: looks at what it did, then begins the next one. */
+  /** Inspects the step that has ended, and begins the next one. */
   readonly #after = (): void => {
-    const { host, turns, handles } = this.#session;
+    const { host, macrotasks, handles } = this.#session;
     const run = this.#run;
     const { hasImmediate, suspect } = handles.inspect();
     if (hasImmediate && host.setImmediate !== undefined && this.#immediates++ < MOST_IMMEDIATES) {
-      host.setImmediate(() => turns.next(this.#after));
+      host.setImmediate(() => macrotasks.next(this.#after));
       return;
     }
     this.#immediates = 0;
@@ -139,7 +139,7 @@ export class Step {
     }
     this.#recordStep(list, chosen, decision);
     this.#perform(list, chosen, decision, other);
-    this.#session.turns.next(this.#after);
+    this.#session.macrotasks.next(this.#after);
   }
 
   #recordStep(list: Alternative[], chosen: Alternative, decision: Decision): void {

@@ -5,9 +5,9 @@
 // 2. A cleared timer never fires. A timer of an earlier run never fires.
 // 3. Immediates run in order. While one is pending that an operation, a stream or a signal set, no timer fires.
 
-import { node, type Scope } from './host.ts';
+import { type AsyncContext, node } from './host.ts';
 import type { Run } from './run.ts';
-import type { Alternative, Source } from './source.ts';
+import type { Alternative, ChoiceSource } from './source.ts';
 
 /** The longest time that the platform's timers wait; with a longer one they fire after 1 ms. */
 const LONGEST = 2 ** 31 - 1;
@@ -19,13 +19,13 @@ export function platformDelay(delay: unknown): number {
 }
 
 /** Keeps the asynchronous context of the code that sets a timer, as the platform does. */
-function makeScope(): Scope | undefined {
+function makeAsyncContext(): AsyncContext | undefined {
   const { AsyncResource } = node.asyncHooks ?? {};
   return AsyncResource === undefined ? undefined : new AsyncResource('QuiesceTimer');
 }
 
 /** A timer or an interval. */
-export class VirtualTimer implements Source {
+export class VirtualTimer implements ChoiceSource {
   readonly kind = 'timer';
   readonly id: number;
   readonly ms: number;
@@ -39,7 +39,7 @@ export class VirtualTimer implements Source {
   isRef = true;
   readonly #run: Run;
   readonly #fn: () => void;
-  readonly #scope: Scope | undefined = makeScope();
+  readonly #asyncContext: AsyncContext | undefined = makeAsyncContext();
 
   constructor(run: Run, ms: number, fn: () => void, repeats: boolean) {
     this.#run = run;
@@ -65,7 +65,7 @@ export class VirtualTimer implements Source {
     this.#run.firings++;
     timers.clear(this);
     try {
-      this.#run.runInScope(this.#scope, this.#fn);
+      this.#run.runInAsyncContext(this.#asyncContext, this.#fn);
     } finally {
       if (this.repeats && !this.#isStopped) timers.set(this);
     }
@@ -86,7 +86,7 @@ export class VirtualTimer implements Source {
   }
 }
 
-export class VirtualImmediate implements Source {
+export class VirtualImmediate implements ChoiceSource {
   readonly kind = 'immediate';
   readonly id: number;
   readonly alternative: Alternative;
@@ -96,7 +96,7 @@ export class VirtualImmediate implements Source {
   isRef = true;
   readonly #run: Run;
   readonly #fn: () => void;
-  readonly #scope: Scope | undefined = makeScope();
+  readonly #asyncContext: AsyncContext | undefined = makeAsyncContext();
 
   constructor(run: Run, fn: () => void) {
     this.#run = run;
@@ -117,7 +117,7 @@ export class VirtualImmediate implements Source {
 
   perform(): void {
     this.#run.timers.clearImmediate(this);
-    this.#run.runInScope(this.#scope, this.#fn);
+    this.#run.runInAsyncContext(this.#asyncContext, this.#fn);
   }
 
   stop(): void {

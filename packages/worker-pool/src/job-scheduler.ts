@@ -14,6 +14,7 @@
  */
 
 import { CancellationToken, type Clock, ClosedError } from '@quiesce/cancellation-token';
+import { ignore } from '@quiesce/internal';
 import { TaskTracker } from '@quiesce/scope';
 import { QueueFullError } from './errors.ts';
 import type { Job } from './job.ts';
@@ -111,7 +112,7 @@ export class JobScheduler {
     try {
       await this.tracker.drain(signal);
     } catch (reason) {
-      await this.tracker.drain(CancellationToken.timeout(cleanupTimeout, { clock: this.#clock })).catch(() => {});
+      await this.tracker.drain(CancellationToken.timeout(cleanupTimeout, { clock: this.#clock })).catch(ignore);
       throw reason;
     } finally {
       deadline.dispose();

@@ -395,10 +395,10 @@ export class ResourcePool<R> implements Drainable {
 
   /** Not fatal: a broken connection must not end a program that continues with another one. */
   #reportError(what: string, error: unknown): void {
-    reportUncaught(new Error(`pool ${JSON.stringify(this.name)}: ${what}`, { cause: error }), { isFatal: false });
+    reportUncaught(new Error(`pool ${JSON.stringify(this.name)}: ${what}`, { cause: error }), { fatal: false });
   }
 
   #closedError(): ClosedError {
-    return new ClosedError(`acquire: pool ${JSON.stringify(this.name)} is closed; it lends nothing any more`);
+    return new ClosedError(`acquire: pool ${JSON.stringify(this.name)} is closed`);
   }
 }

@@ -16,6 +16,7 @@ import {
   checkOptions,
   checkTime,
   defineHandle,
+  ignore,
 } from '@quiesce/internal';
 import type { Drainable } from '@quiesce/scope';
 import { Job, type JobOptions } from './job.ts';
@@ -259,7 +260,7 @@ export class WorkerPool implements Drainable {
     const { tally } = this.#scheduler;
     const token = entry.start(this.#clock, timeout);
     // A waiter on a deadline keeps its timer armed, also when the job never reads its token.
-    const holds = waiter(() => {});
+    const holds = waiter(ignore);
     if (timeout < Number.POSITIVE_INFINITY) token[source].park(holds);
     let hasStarted = false;
     try {

@@ -6,7 +6,7 @@ import {
   type WeakBroadcastSender,
 } from '@quiesce/broadcast-channel';
 import { retained } from '@quiesce/broadcast-channel/testing';
-import { isClosedError, PENDING, type Source, source, type Waiter } from '@quiesce/cancellation-token';
+import { isClosedError, PENDING, type Source, source, type Waiter, waiter } from '@quiesce/cancellation-token';
 import type { Op } from './recordings.ts';
 import type { Adapter, Answers, Replay } from './replay.ts';
 
@@ -144,8 +144,7 @@ class BroadcastReplay implements Replay {
   }
 
   #start(f: number, from: Source<unknown>, rx: number | undefined): void {
-    const waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => void this.#woken.push(f) };
-    this.#futures.set(f, { from, waiter, rx });
+    this.#futures.set(f, { from, waiter: waiter(() => void this.#woken.push(f)), rx });
   }
 
   /** Polls as Tokio does: takes a ready value, which ends the future, or registers. */

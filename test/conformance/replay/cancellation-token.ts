@@ -1,4 +1,4 @@
-import { CancellationToken, type DropGuard, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
+import { CancellationToken, type DropGuard, PENDING, source, type Waiter, waiter } from '@quiesce/cancellation-token';
 import type { Op } from './recordings.ts';
 import type { Adapter, Answers, Replay } from './replay.ts';
 import { Run } from './run.ts';
@@ -148,8 +148,7 @@ class TokenReplay implements Replay {
   #wait(w: number, h: number, kind: string): Answers {
     const owned = kind === 'wait_owned';
     const token = owned ? this.#giveUp(h) : this.#token(h);
-    const waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => void this.#woken.push(w) };
-    const wait = { token, waiter, owned };
+    const wait = { token, waiter: waiter(() => void this.#woken.push(w)), owned };
     this.#waits.set(w, wait);
     return kind === 'wait_unpolled' ? {} : { ready: poll(wait) };
   }

@@ -5,6 +5,7 @@ import {
   source,
   type UntilCancelled,
   type Waiter,
+  waiter,
 } from '@quiesce/cancellation-token';
 import { untilCancelled } from '@quiesce/cancellation-token/internal';
 import type { Answers } from './replay.ts';
@@ -26,7 +27,7 @@ export class Run {
       // Both sides may call a Rust waker before the next poll, but a waiter is called once: so it parks again.
       this.#protocol.park(this.#waiter);
     };
-    this.#waiter = { next: undefined, prev: undefined, owner: undefined, wake: wakeAgain };
+    this.#waiter = waiter(wakeAgain);
     if (!asksAtCreation || token.isCancelled) return;
     // `with_cancellation_token` polls the token when it is created: that is the first poll here, which the work does not count.
     this.#inner.isPriming = true;

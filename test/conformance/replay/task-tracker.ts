@@ -1,4 +1,4 @@
-import { type Awaitable, PENDING, source, type Waiter } from '@quiesce/cancellation-token';
+import { type Awaitable, PENDING, source, type Waiter, waiter } from '@quiesce/cancellation-token';
 import { TaskTracker, type TrackerGuard } from '@quiesce/scope';
 import type { Op } from './recordings.ts';
 import type { Adapter, Answers, Replay } from './replay.ts';
@@ -116,7 +116,7 @@ class TrackerReplay implements Replay {
   }
 
   #waiter(id: number): Waiter {
-    return { next: undefined, prev: undefined, owner: undefined, wake: () => void this.#woken.push(id) };
+    return waiter(() => void this.#woken.push(id));
   }
 }
 

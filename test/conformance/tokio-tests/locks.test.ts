@@ -1,5 +1,5 @@
 // Counterparts of Tokio's tests of Semaphore, RwLock, Barrier, OnceCell and Notify. tests.json maps each test.
-import { PENDING, source } from '@quiesce/cancellation-token';
+import { PENDING, source, waiter } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Barrier, Notify, OnceCell, RwLock, Semaphore } from '@quiesce/channel';
 import { sleep } from '@quiesce/select';
@@ -384,7 +384,7 @@ describe('a notify', () => {
       woken++;
       notify.notifyWaiters();
     };
-    const parked = { next: undefined, prev: undefined, owner: undefined, wake };
+    const parked = waiter(wake);
     notify.notified()[source].park(parked);
     notify.notifyWaiters();
     expect(woken).toBe(1);

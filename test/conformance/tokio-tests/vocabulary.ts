@@ -6,6 +6,7 @@ import {
   source,
   type Tried,
   type Waiter,
+  waiter,
 } from '@quiesce/cancellation-token';
 
 /**
@@ -16,7 +17,7 @@ export class Wait<T> {
   /** Whether it was woken since its last pending poll. */
   isWoken = false;
   readonly #protocol: SourceProtocol<T>;
-  readonly #waiter: Waiter = { next: undefined, prev: undefined, owner: undefined, wake: () => this.#wake() };
+  readonly #waiter: Waiter = waiter(() => this.#wake());
   #answer: { readonly value: T } | { readonly error: unknown } | undefined = undefined;
 
   constructor(from: Source<T>) {
@@ -66,7 +67,7 @@ export function idle(on: Source<unknown>): { isWoken: boolean } {
   const wake = (): void => {
     state.isWoken = true;
   };
-  on[source].park({ next: undefined, prev: undefined, owner: undefined, wake });
+  on[source].park(waiter(wake));
   return state;
 }
 

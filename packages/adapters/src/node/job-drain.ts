@@ -200,7 +200,7 @@ export class RunningJob {
 
   /** Runs the work. Never rejects. */
   async run<T>(work: (token: CancellationToken) => T): Promise<JobOutcome<Awaited<T>>> {
-    const settled = this.#settle(work);
+    const settled = this.#runWork(work);
     const outcome = await Promise.race([settled, this.#abandoned]);
     this.#end();
     const { token } = this;
@@ -213,7 +213,7 @@ export class RunningJob {
     return outcome;
   }
 
-  async #settle<T>(work: (token: CancellationToken) => T): Promise<JobOutcome<Awaited<T>>> {
+  async #runWork<T>(work: (token: CancellationToken) => T): Promise<JobOutcome<Awaited<T>>> {
     const { token } = this;
     try {
       return { status: 'fulfilled', value: await work(token) };

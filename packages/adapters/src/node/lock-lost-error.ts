@@ -26,7 +26,7 @@ export class LockLostError extends Error {
 
   /**
    * @param job the name of the job, as in reports
-   * @param why what has happened to its lock
+   * @param why how its lock was lost
    */
   constructor(job: string, why: string, options?: ErrorOptions) {
     super(`The lock of job ${JSON.stringify(job)} is lost: ${why}. Another worker may run it`, options);

@@ -189,7 +189,7 @@ export class CancellablePool implements AsyncDisposable {
           await client.query('BEGIN');
           return await work(client);
         } catch (error) {
-          await this.#settle(client);
+          await this.#awaitLeftQueries(client);
           throw error;
         }
       });
@@ -221,7 +221,7 @@ export class CancellablePool implements AsyncDisposable {
         try {
           return await work(client);
         } finally {
-          await this.#settle(client);
+          await this.#awaitLeftQueries(client);
         }
       }),
     );
@@ -275,7 +275,7 @@ export class CancellablePool implements AsyncDisposable {
    * Waits for the queries that work has not awaited, at most `cleanupTimeout`. The token of the work cancels them until then. In
    * the next lease, another token would. Never rejects.
    */
-  async #settle(client: PoolClient): Promise<void> {
+  async #awaitLeftQueries(client: PoolClient): Promise<void> {
     const limit = CancellationToken.timeout(this.#cleanupTimeout, { clock: this.#clock });
     const outcome = await limit.runUntilCancelled(client.query('').catch(ignore));
     if (outcome.status === 'cancelled') this.#unsafe.add(client);

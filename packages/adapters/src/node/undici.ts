@@ -77,7 +77,7 @@ export function requestWith(
     const joined = joinSignals('request', native, own);
     const tokens = deadline === undefined ? [] : tokensOf(token, own);
     const hasHeader = deadline !== undefined && tokens.length > 0;
-    const all = hasHeader ? withDeadline(recordOf(headers), tokens, deadline) : headers;
+    const all = hasHeader ? withDeadline('requestWith', recordOf(headers), tokens, deadline) : headers;
     const limits = token.deadline === undefined ? {} : { headersTimeout: 0, bodyTimeout: 0 };
     try {
       return await dispatcher.request({

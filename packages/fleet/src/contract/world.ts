@@ -62,10 +62,10 @@ export function demandSame(seen: Iterable<string>, expected: Iterable<string>, i
  *
  * @throws (rejects) Error after the limit
  */
-export async function until<T>(invariant: string, ask: () => T | undefined | Promise<T | undefined>): Promise<T> {
+export async function until<T>(invariant: string, get: () => T | undefined | Promise<T | undefined>): Promise<T> {
   const start = systemClock.now();
   for (;;) {
-    const answer = await ask();
+    const answer = await get();
     if (answer !== undefined) return answer;
     demand(systemClock.now() - start < LIMIT, invariant, `nothing of the kind within ${LIMIT} ms`);
     await pause(POLL);

@@ -2,9 +2,9 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { CancellationToken } from '@quiesce/cancellation-token';
+import { workerThreads } from '../web/ports.ts';
 import { receiveToken as receive } from '../web/receive-token.ts';
 import { type TokenLink as Link, type SharedToken as Shared, shareToken as share } from '../web/share-token.ts';
-import { needingThreads } from './worker-threads.ts';
 
 /** A token in the form that is sent to another thread. `port` has to be in the transfer list. */
 export type SharedToken = Shared<MessagePort>;
@@ -61,3 +61,16 @@ export const shareToken: (token: CancellationToken | AbortSignal) => TokenLink =
  * ```
  */
 export const receiveToken: (shared: SharedToken) => CancellationToken = needingThreads(receive);
+
+/**
+ * Returns a value of this module where it works, and throws elsewhere. A call, because a bundler drops an import without a
+ * value. Whether the module loads must not depend on chance, so it refuses a runtime in which a message may arrive later.
+ */
+function needingThreads<T>(value: T): T {
+  if (workerThreads !== undefined) return value;
+  throw new Error(
+    '@quiesce/worker-pool/node uses worker threads and child processes of Node: it needs Node 20.19 or later, or a ' +
+      'runtime whose receiveMessageOnPort of node:worker_threads returns a message as soon as it was posted. The pools of ' +
+      '@quiesce/worker-pool run everywhere, and so does @quiesce/worker-pool/web.',
+  );
+}

@@ -6,7 +6,7 @@ import type { NatsBucket, NatsWatchEntry } from './nats-client.ts';
 const ARRIVAL = 1_000;
 
 /** One long-lived watch on a bucket. It delivers the entries in the order of their revisions. */
-export class NatsWatch {
+export class BucketWatch {
   /** When the stream was created. A later stream of the same name has other revisions. */
   readonly created: string;
   /** The last revision that has arrived or that is known to have expired. */
@@ -25,10 +25,10 @@ export class NatsWatch {
    * @param key a key, or a pattern
    * @param onEntry called with the last entry of each key, and then with each new entry
    */
-  static async open(bucket: NatsBucket, key: string, onEntry: (entry: NatsWatchEntry) => void): Promise<NatsWatch> {
-    // The status is requested first: when the stream is replaced before the watch opens, the next `ask` detects it.
+  static async open(bucket: NatsBucket, key: string, onEntry: (entry: NatsWatchEntry) => void): Promise<BucketWatch> {
+    // The status is requested first: when the stream is replaced before the watch opens, the next `requiredRevision` detects it.
     const { streamInfo } = await bucket.status();
-    const watch = new NatsWatch(String(streamInfo.created), await bucket.watch({ key }));
+    const watch = new BucketWatch(String(streamInfo.created), await bucket.watch({ key }));
     void watch.#run(onEntry);
     return watch;
   }
