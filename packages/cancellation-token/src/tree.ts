@@ -79,8 +79,9 @@ export function adopt(child: TreeNode, parent: TreeNode | undefined): void {
   } else if (flags & OBSERVED) {
     // By invariant 2 the parent is not cancelled, so the child is not either.
     cacheNotCancelled(child);
-  } else if (!(flags & CANCELLED)) {
-    // The parent was found not cancelled in this epoch, so the child is not either.
+  } else if (!(flags & CANCELLED) && parent.parentOrReason === undefined) {
+    // The root was found not cancelled in this epoch, so the child is not either. Below other tokens, the first read of a child
+    // must walk: it also unlinks the child from a parent that was disposed meanwhile.
     child.flags |= flags & EPOCH_MASK;
   }
 }
@@ -149,7 +150,7 @@ function resolveState(node: TreeNode): boolean {
   }
   cacheNotCancelled(node);
   if (epoch === now) {
-    // Its next children are born with this result and need no walk.
+    // The walks of its other children end there, and the next children of a root need none.
     if (parent !== undefined) cacheNotCancelled(parent);
     cachePoints?.forEach(cacheNotCancelled);
   }
