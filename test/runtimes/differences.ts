@@ -72,6 +72,41 @@ export const differences: readonly Difference[] = [
   },
   {
     on: ['bun'],
+    file: 'packages/adapters/test/pg-guide.slow.test.ts',
+    name: 'programs of the documentation > the service cancels the query',
+    error: /timed out/,
+    why: 'needs HTTP servers that are built on node:net, as @quiesce/http-drain does',
+  },
+  ...[
+    'rejects with the reason (a string) when the token is cancelled while the body is read',
+    'rejects with the reason (Error: deploy) when the token is cancelled while the body is read',
+    'rejects with the reason (undefined) when the token is cancelled while the body is read',
+    'rejects at the deadline of the token',
+  ].map(
+    (name): Difference => ({
+      on: ['deno'],
+      file: 'packages/adapters/test/fetch.test.ts',
+      name: `fetchWith with the fetch of undici > ${name}`,
+      error: /timed out/,
+      why: 'the body of the fetch of the package undici does not end when its signal is aborted',
+    }),
+  ),
+  {
+    on: ['bun'],
+    file: 'packages/worker-pool/test/retention.leak.ts',
+    name: 'a long-lived token and a worker retain nothing',
+    error: /it was closed/,
+    why: 'a message port without a reference is collected, although it has listeners',
+  },
+  {
+    on: ['bun'],
+    file: 'packages/worker-pool/test/retention.leak.ts',
+    name: 'a forgotten lease is reported',
+    why: 'a collection on demand may leave an object that has just become unreachable',
+    sometimes: true,
+  },
+  {
+    on: ['bun'],
     file: 'packages/worker-pool/test/threads.test.ts',
     name: 'work in a thread > is woken by an event',
     error: /expected Error: gave up/,

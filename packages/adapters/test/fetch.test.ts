@@ -49,7 +49,8 @@ async function serve(handler: (request: IncomingMessage, response: ServerRespons
   return `http://127.0.0.1:${await listen(server)}/path?query=1`;
 }
 
-describe.each(clients)('%s', (_, sendWith) => {
+// The limit ends the tests of a client that ignores its signal.
+describe.each(clients)('%s', { timeout: 30_000 }, (_, sendWith) => {
   it('sends the request, and returns the response', async () => {
     const url = await serve((request, response) => {
       request.on('data', (chunk) =>

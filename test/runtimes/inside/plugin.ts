@@ -23,14 +23,13 @@ function neededPeers({ manifest }: Package): string[] {
 
 /** Runtimes whose `node:http` is not built on `node:net`. */
 const ownServers = Object.fromEntries(
-  ['http-drain', 'adapters/express', 'adapters/fastify', 'adapters/hono', 'adapters/koa'].map((name) => [
-    `@quiesce/${name}`,
-    'HTTP servers that are built on node:net, as @quiesce/http-drain does',
-  ]),
+  ['http-drain', 'adapters/express', 'adapters/fastify', 'adapters/hono', 'adapters/koa', 'adapters/nest'].map(
+    (name) => [`@quiesce/${name}`, 'HTTP servers that are built on node:net, as @quiesce/http-drain does'],
+  ),
 );
 /** Modules that a runtime with Node's modules lacks, with the reason. */
 const lacks: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  bun: ownServers,
+  bun: { ...ownServers, undici: 'the package undici, in place of which Bun loads a module of its own' },
   deno: {
     ...ownServers,
     '@quiesce/worker-pool/node': 'ports that deliver a message at once, as @quiesce/worker-pool/node does',
