@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { clean, LONG, runDemo } from './fleet-demo.ts';
+import { postgres, startPostgres } from '../../packages/adapters/test/servers.ts';
+import { losesNothingOn, runDemo } from './fleet-demo.ts';
 
 describe('the demo of the fleet', { concurrent: true }, () => {
-  it('exits with 0 on PGlite, and says that hints are polled', { timeout: LONG }, async () => {
-    const { code, output } = await runDemo([]);
-    expect(output).toContain("engine: PGlite on disk, in a process of its own; hints: 'polling'");
-    for (const finding of clean) expect(output).toMatch(finding);
-    expect(code).toBe(0);
+  losesNothingOn({
+    ...{ variable: 'DATABASE_URL', name: 'PostgreSQL', program: postgres },
+    ...{ start: startPostgres, scheme: 'postgres://postgres@' },
   });
 
   it('rejects options of the other examples with a message', async () => {

@@ -1,6 +1,8 @@
 // Runs of the demo of the fleet.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import type { startPostgres } from '../../packages/adapters/test/servers.ts';
 
 const demo = fileURLToPath(new URL('../../docs/examples/demo.ts', import.meta.url));
 /** Only a demo that hangs takes this long. */
@@ -29,3 +31,29 @@ export const clean = [
   /drained {8}27 jobs finished, 0 cut off; 0 drains at the same time; exit codes 0, 0, 0/,
   /verdict {8}nothing was lost/,
 ];
+
+interface DemoServer {
+  /** The variable with the URL of the server. */
+  readonly variable: string;
+  readonly name: string;
+  readonly program: { readonly isMissing: boolean; readonly note: string };
+  readonly start: () => Promise<Pick<Awaited<ReturnType<typeof startPostgres>>, 'port' | 'stop'>>;
+  /** What comes before the host in the URL. */
+  readonly scheme: string;
+}
+
+/** Declares the test of the demo on a server. */
+export function losesNothingOn({ variable, name, program, start, scheme }: DemoServer): void {
+  const title = `exits with 0 on the ${name} of ${variable}${program.note}`;
+  it.skipIf(program.isMissing)(title, { timeout: LONG }, async () => {
+    const server = await start();
+    try {
+      const { code, output } = await runDemo([], { [variable]: `${scheme}127.0.0.1:${server.port}` });
+      expect(output).toContain(`engine: the ${name} of ${variable}; hints: 'push'`);
+      for (const finding of clean) expect(output).toMatch(finding);
+      expect(code).toBe(0);
+    } finally {
+      await server.stop();
+    }
+  });
+}
