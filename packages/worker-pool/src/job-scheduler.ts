@@ -181,6 +181,6 @@ export class JobScheduler {
   }
 
   #closedError(): ClosedError {
-    return new ClosedError(`execute: pool ${JSON.stringify(this.#name)} is closed; the job was not accepted`);
+    return new ClosedError(`execute: pool ${JSON.stringify(this.#name)} is closed`);
   }
 }
