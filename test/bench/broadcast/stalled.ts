@@ -13,7 +13,6 @@ import { pubsubFor } from './rivals.ts';
 const RECEIVERS = 64;
 const MESSAGES = 20_000;
 const CAPACITY = 1024;
-const WARM_UPS = 5;
 
 interface Channel {
   readonly send: (value: object) => unknown;
@@ -23,24 +22,17 @@ interface Channel {
 
 /** Returns the heap of a channel and its receivers after all messages, in bytes. */
 function holding(name: string, open: () => Channel | Promise<Channel>): Subject {
-  const measure = async (): Promise<number> => {
-    collect();
-    const before = used();
-    const { send, kept } = await open();
-    for (let id = 0; id < MESSAGES; id++) await send({ id });
-    collect();
-    const after = used();
-    if (kept.length < RECEIVERS) throw new Error(`${name}: ${kept.length} receivers instead of ${RECEIVERS}`);
-    return after - before;
-  };
-  let isWarm = false;
   return {
     name,
     sample: async () => {
-      // The first runs also allocate the optimized code of the channel, up to 200 kB.
-      for (let run = isWarm ? WARM_UPS : 0; run < WARM_UPS; run++) await measure();
-      isWarm = true;
-      return measure();
+      collect();
+      const before = used();
+      const { send, kept } = await open();
+      for (let id = 0; id < MESSAGES; id++) await send({ id });
+      collect();
+      const after = used();
+      if (kept.length < RECEIVERS) throw new Error(`${name}: ${kept.length} receivers instead of ${RECEIVERS}`);
+      return after - before;
     },
   };
 }
