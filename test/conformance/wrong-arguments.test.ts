@@ -27,6 +27,7 @@ import * as pool from '@quiesce/worker-pool';
 import * as node from '@quiesce/worker-pool/node';
 import * as web from '@quiesce/worker-pool/web';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { turn } from './tokio-tests/vocabulary.ts';
 import { type Kind, type Row, receive, rows, state } from './wrong-arguments.ts';
 
 const frameworks = { ...express, ...fastify, ...hono, ...koa, ...nest };
@@ -158,15 +159,13 @@ function classOf(kind: Kind, value: unknown): RegExp {
 /** A mistake that is likely: the promise of a receive instead of the receiver, or of its value. */
 const isGivenBack: Kind[] = ['function', 'functions', 'signal', 'branches', 'list', 'date', ...numbers];
 
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 /** Returns the error that a call throws, or with which it rejects before it does anything else, or `undefined`. */
 async function failure(run: () => unknown): Promise<unknown> {
   const called = (async () => run())().then(
     () => undefined,
     (error: unknown) => ({ error }),
   );
-  const ended = await Promise.race([called, turn().then(turn)]);
+  const ended = await Promise.race([called, turn()]);
   return (ended as { error: unknown } | undefined)?.error;
 }
 

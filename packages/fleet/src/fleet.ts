@@ -483,10 +483,9 @@ export class Fleet implements AsyncDisposable {
     this.#cancels.add(cancel);
     const found = this.#tree.take(key, coversUntil > now ? undefined : coversUntil);
     const isAnswered = from !== undefined && from !== this.id;
-    const onRunEnded = (answer: OwnAnswer): void => {
-      if (isAnswered && answer.runs.size === 0) this.#outbox.answer(from, answer);
-    };
-    const own = isAnswered ? new OwnAnswer(id, this.id, found, onRunEnded) : undefined;
+    const own = isAnswered
+      ? new OwnAnswer(id, this.id, found, (answer) => answer.runs.size === 0 && this.#outbox.answer(from, answer))
+      : undefined;
     if (found.targets.length > 0) cancelAll(found, reasonOf(cancel));
     if (isAnswered && own !== undefined) this.#outbox.answer(from, own);
   }

@@ -74,8 +74,8 @@ export class Members {
    * @returns whether it has all live members
    */
   update(list: readonly MemberRecord[], sent: number): boolean {
-    const now = this.#options.clock.now();
-    const { keep } = this.#options;
+    const { clock, keep } = this.#options;
+    const now = clock.now();
     const isLostNow = now >= this.#believesLostFrom;
     const count = ++this.#listCount;
     let isMissing = false;

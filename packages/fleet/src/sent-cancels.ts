@@ -21,7 +21,7 @@ import { decodeAnswer } from './wire.ts';
 const SHORTEST_PAUSE = 20;
 const LONGEST_PAUSE = 500;
 
-/** What one cancel waits for, and when it gives up. */
+/** The options of one wait. */
 interface Wait {
   readonly until: CancelUntil;
   readonly timeout: number;
@@ -89,8 +89,12 @@ export class SentCancels {
       // When the signal is already cancelled, `onCancelled` calls back before it returns.
       let registration: Registration | undefined;
       registration = limit?.onCancelled((why) => pending.fail(why));
-      // After the wait exists (`PendingCancel`, invariant 1).
-      begin(found);
+      try {
+        // After the wait exists (`PendingCancel`, invariant 1).
+        begin(found);
+      } catch (error) {
+        pending.fail(error);
+      }
       if (isAnswered && !isMember) void this.#pollInbox();
     });
   }

@@ -1,4 +1,4 @@
-import { CancellationToken, isCancellation, isCancelledError, setUncaughtHandler } from '@quiesce/cancellation-token';
+import { CancellationToken, isCancellation, isCancelledError } from '@quiesce/cancellation-token';
 import { VirtualClock } from '@quiesce/cancellation-token/testing';
 import { Scope, ScopeError, scope } from '@quiesce/scope';
 import { sleep } from '@quiesce/select';
@@ -180,17 +180,10 @@ describe('a failed task of a block that is never ended', () => {
     ['of a map', (s) => s.map([1], () => Promise.reject(error))],
     ['of use', (s) => s.use(Promise.reject(error), () => {})],
   ])('is reported one macrotask later: %s', async (_, start) => {
-    const uncaught: unknown[] = [];
-    let before: ReturnType<typeof setUncaughtHandler>;
-    await new Promise<void>((resolve) => {
-      before = setUncaughtHandler((reported) => {
-        uncaught.push(reported);
-        resolve();
-      });
+    const uncaught = await uncaughtIn(async (reported) => {
       start(new Scope({ name: 'kept' }));
+      await reported;
     });
-    await turn();
-    setUncaughtHandler(before);
     expect(uncaught).toMatchObject([{ message: expect.stringContaining('of scope "kept" failed'), cause: error }]);
   });
 

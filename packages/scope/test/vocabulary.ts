@@ -47,11 +47,18 @@ export function failing(clock: VirtualClock, ms: number, error: unknown) {
 }
 
 /** The errors that reach the uncaught handler while `work` runs. */
-export async function uncaughtIn(work: () => unknown): Promise<unknown[]> {
+export async function uncaughtIn(work: (reported: Promise<void>) => unknown): Promise<unknown[]> {
   const caught: unknown[] = [];
-  const before = setUncaughtHandler((error) => caught.push(error));
+  let onReported = (): void => {};
+  const reported = new Promise<void>((resolve) => {
+    onReported = resolve;
+  });
+  const before = setUncaughtHandler((error) => {
+    caught.push(error);
+    onReported();
+  });
   try {
-    await work();
+    await work(reported);
     await turn();
   } finally {
     setUncaughtHandler(before);
